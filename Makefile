@@ -1,0 +1,15 @@
+# Recipes by name. Each is one line; what needs more stands in .ci/run, which CI runs and nothing else.
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+.PHONY: check test functions rie demo dev advisories ci
+
+check: ; @.ci/run fmt clippy doc deny template
+test: ; cargo test --workspace
+functions: ; @.ci/run functions
+rie: ; @.ci/run functions rie
+demo: ; cargo run -- demo
+dev: ; cargo run -- dev
+# Fetches the advisory database from GitHub, so it is no part of `ci`.
+advisories: ; @.ci/run advisories
+ci: ; @.ci/run

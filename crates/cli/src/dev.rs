@@ -1,0 +1,154 @@
+//! `hookline dev`: the whole relay in one process, on the embedded table and queues.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use local::World;
+use relay::Dice;
+use relay::setup::{self, Login, Wanted};
+use relay::store::Store;
+use serde_json::{Value, json};
+use simulator::Clock;
+use simulator::aws::Aws;
+use tracing::Level;
+
+use crate::output::say;
+
+/// The accounts that the first start makes.
+const UPSTREAM: &str = "9900012";
+const TENANT: &str = "5500001";
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Where the table and the queues are kept
+    #[arg(long, default_value = ".hookline")]
+    data: PathBuf,
+    /// Where the relay listens; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where the tenant that the first start makes wants its notifications
+    #[arg(long, default_value = "http://127.0.0.1:9000/")]
+    endpoint: String,
+    /// Print one JSON line when ready, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+    /// What is logged on stderr: error, warn, info, debug or trace
+    #[arg(long, default_value = "info")]
+    log: Level,
+}
+
+/// What the first start made. It can be read this once.
+struct Made {
+    upstream: Login,
+    tenant: Login,
+    operator_key: String,
+    subscription: String,
+    signing_secret: String,
+}
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(options.log)
+        .init();
+    let clock = Clock::system();
+    let aws = Aws::in_folder(&options.data, clock.clone())
+        .with_context(|| format!("cannot use the data in {}", options.data.display()))?;
+    let world = World::new(aws, clock, Dice::system()).await?;
+    domain::address::endpoint(&options.endpoint, &local::loopback())
+        .with_context(|| format!("cannot deliver to {}", options.endpoint))?;
+    let made = first_start(&world.store, &options.endpoint).await?;
+    let running = local::serve(world, options.listen).await?;
+
+    let url = format!("http://{}", running.address);
+    match (options.json, made) {
+        (true, made) => say(ready_line(&url, made)),
+        (false, Some(made)) => introduce(&url, &made),
+        (false, None) => say(format!("Hookline listens on {url}. Ctrl-C stops it.")),
+    }
+    stopped().await?;
+    running.stop().await;
+    Ok(())
+}
+
+/// Makes an upstream, a tenant and a subscription in an empty table. The upstream comes last: once
+/// it stands, all of it does.
+async fn first_start(store: &Store, endpoint: &str) -> anyhow::Result<Option<Made>> {
+    if store.upstream(UPSTREAM).await?.is_some() {
+        return Ok(None);
+    }
+    let tenant = setup::tenant(store, TENANT).await?;
+    let operator_key = setup::operator(store).await?;
+    let (subscription, signing_secret) =
+        setup::subscription(store, Wanted::everything(TENANT, endpoint)).await?;
+    let upstream = setup::upstream(store, UPSTREAM, Some(TENANT), Vec::new()).await?;
+    Ok(Some(Made { upstream, tenant, operator_key, subscription, signing_secret }))
+}
+
+fn ready_line(url: &str, made: Option<Made>) -> Value {
+    let mut line = json!({
+        "url": url,
+        "notify_url": format!("{url}/notify/{UPSTREAM}"),
+        "upstream": { "account": UPSTREAM },
+        "tenant": { "account": TENANT },
+    });
+    if let Some(made) = made {
+        line["upstream"]["username"] = made.upstream.username.into();
+        line["upstream"]["password"] = made.upstream.password.into();
+        line["tenant"]["username"] = made.tenant.username.into();
+        line["tenant"]["password"] = made.tenant.password.into();
+        line["operator_key"] = made.operator_key.into();
+        line["subscription"] =
+            json!({ "id": made.subscription, "signing_secret": made.signing_secret });
+    }
+    line
+}
+
+fn introduce(url: &str, made: &Made) {
+    let Login { username, password } = &made.upstream;
+    let secret = &made.signing_secret;
+    say(format!(
+        "Hookline listens on {url}. Ctrl-C stops it.
+
+First start. These are shown once:
+
+  upstream      account {UPSTREAM}
+                username {username}
+                password {password}
+  tenant        account {TENANT}
+                username {}
+                password {}
+  operator key  {}
+  subscription  {}
+                signing secret {secret}
+
+An endpoint for that subscription, in a second terminal:
+
+  cargo run -- listen --port 9000 --secret {secret}
+
+A notification as Bandwidth sends it, in a third:
+
+  curl -i -u {username}:{password} -H 'content-type: application/xml' \\
+    --data '<Notification><Status>COMPLETE</Status><OrderId>1b9a2c44-8a1b-4f0e-9a57-9b1b6d5e7c02</OrderId><OrderType>orders</OrderType></Notification>' \\
+    {url}/notify/{UPSTREAM}
+
+  cargo run -- send --url {url}/notify/{UPSTREAM} --user {username}:{password} --status COMPLETE
+",
+        made.tenant.username, made.tenant.password, made.operator_key, made.subscription,
+    ));
+}
+
+/// Ctrl-C, or a polite kill.
+async fn stopped() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

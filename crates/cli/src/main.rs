@@ -1,0 +1,49 @@
+//! `hookline`: the relay on one machine, and what helps to work with it.
+
+mod demo;
+mod dev;
+mod listen;
+mod output;
+mod send;
+mod timeline;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A relay for Bandwidth's order notifications.
+#[derive(Parser)]
+#[command(name = "hookline", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Plays a number order, a port-in and an event through the relay, and shows what happens
+    Demo,
+    /// Runs the whole relay in this process, with its data in a folder
+    Dev(dev::Options),
+    /// Posts a notification as Bandwidth would
+    Send(send::Options),
+    /// Is an endpoint that verifies and prints what arrives
+    Listen(listen::Options),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Demo => demo::run().await,
+        Command::Dev(options) => dev::run(options).await,
+        Command::Send(options) => send::run(options).await,
+        Command::Listen(options) => listen::run(options).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

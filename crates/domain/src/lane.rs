@@ -1,0 +1,142 @@
+//! The decisions that keep a lane in order. A lane is the deliveries of one subscription for one
+//! order, sorted by event key; only its oldest pending delivery is worked on.
+//!
+//! Invariant: a pending delivery has a wake in flight, a due time, or a pending predecessor. Each
+//! function below is one look at what was just read; the write that follows is conditional on it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::delivery::{Delivery, State};
+use crate::event::EventKey;
+use crate::retry;
+
+/// After a delivery is finished, its handler goes on with the next one for at most this long. A
+/// second handler that meets the finished delivery earlier than that looks again later instead of
+/// overtaking. Longer than a handler may run.
+pub const FINISHED_GRACE: SignedDuration = SignedDuration::from_secs(90);
+
+/// SQS delays a message by 900 s at most; longer waits are parked in the table. (AWS: SQS quotas.)
+pub const QUEUE_DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
+
+/// What fan-out does for one event in one lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placing {
+    /// It stands there and somebody comes to it.
+    Done,
+    /// It stands there, but the handler that put it may have died before it sent the wake.
+    Wake {
+        attempts_made: u32,
+    },
+    Put(Place),
+}
+
+/// Where a new delivery is put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The pending delivery before it, which must still be pending when this one is put. Without
+    /// one the delivery is put with a wake of its own.
+    pub behind: Option<EventKey>,
+    pub sequence: u64,
+    /// For a late event: the newest delivery of the lane, which must learn `sequence`.
+    pub newest: Option<EventKey>,
+}
+
+/// Decides where `key` goes. `newest` is the lane's newest delivery; `before` the newest that is not
+/// newer than `key` (the same one, unless the event is late).
+pub fn place(key: &EventKey, newest: Option<&Delivery>, before: Option<&Delivery>) -> Placing {
+    if let Some(own) = before.filter(|delivery| delivery.key == *key) {
+        let has_wake_of_its_own = own.state == State::Pending && !own.behind;
+        return match has_wake_of_its_own {
+            true => Placing::Wake { attempts_made: own.attempts_made },
+            false => Placing::Done,
+        };
+    }
+    Placing::Put(Place {
+        behind: before
+            .filter(|delivery| delivery.state == State::Pending)
+            .map(|delivery| delivery.key.clone()),
+        sequence: newest.map_or(0, |delivery| delivery.last_sequence) + 1,
+        newest: newest.filter(|delivery| delivery.key > *key).map(|delivery| delivery.key.clone()),
+    })
+}
+
+/// What a handler does with the delivery that a wake names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// A wake for an attempt that was made already; a later wake is on its way.
+    Stale,
+    /// Send the same wake again after this long.
+    Later(SignedDuration),
+    Post,
+    /// It is finished: go on with what comes after it.
+    WalkOn,
+}
+
+/// Decides what a wake for attempt number `attempt` (from 0) means.
+pub fn turn(delivery: &Delivery, attempt: u32, now: Timestamp) -> Turn {
+    if delivery.state != State::Pending {
+        let finished_recently =
+            delivery.finished_at.is_some_and(|at| at.duration_until(now) < FINISHED_GRACE);
+        return if finished_recently { Turn::Later(FINISHED_GRACE) } else { Turn::WalkOn };
+    }
+    if delivery.attempts_made > attempt {
+        return Turn::Stale;
+    }
+    match delivery.next_at {
+        Some(at) if at > now => Turn::Later(now.duration_until(at).min(QUEUE_DELAY_MAX)),
+        _ => Turn::Post,
+    }
+}
+
+/// What follows an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Delivered,
+    /// First send the next wake with this delay, then write the attempt.
+    Retry {
+        delay: SignedDuration,
+        at: Timestamp,
+    },
+    /// One write parks it.
+    Park {
+        at: Timestamp,
+    },
+    Dead,
+}
+
+/// Decides what follows attempt number `attempts_made` (from 1). `draw` is uniform in `0.0..1.0`.
+pub fn after_attempt(
+    succeeded: bool,
+    attempts_made: u32,
+    waits: &[SignedDuration],
+    now: Timestamp,
+    draw: f64,
+) -> Next {
+    if succeeded {
+        return Next::Delivered;
+    }
+    let Some(wait) = retry::wait(waits, attempts_made, draw) else {
+        return Next::Dead;
+    };
+    let Ok(at) = now.checked_add(wait) else {
+        return Next::Dead;
+    };
+    if wait > QUEUE_DELAY_MAX { Next::Park { at } } else { Next::Retry { delay: wait, at } }
+}
+
+/// What a handler does with the first pending delivery after one that is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// Nothing pending, or what is pending has a wake of its own.
+    Done,
+    /// It stood behind the finished one: go on with it.
+    Take,
+}
+
+/// Decides whether a handler that finished a delivery goes on with `next`.
+pub fn walk(next: Option<&Delivery>) -> Walk {
+    match next {
+        Some(delivery) if delivery.behind => Walk::Take,
+        _ => Walk::Done,
+    }
+}

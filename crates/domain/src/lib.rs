@@ -1,0 +1,27 @@
+//! The rules of the relay: pure functions over plain values.
+//!
+//! Nothing in this crate reads a clock, draws a random number or opens a connection. Times and
+//! draws are arguments.
+
+/// Which addresses a tenant's endpoint may have.
+pub mod address;
+/// One event on its way to one subscription.
+pub mod delivery;
+/// When an event happened, and its key.
+pub mod event;
+/// The decisions that keep one order's deliveries to one subscription in order.
+pub mod lane;
+/// Every limit of what comes in.
+pub mod limits;
+/// What Bandwidth says: reading, writing, naming.
+pub mod notification;
+/// Bandwidth's order types and their states.
+pub mod order;
+/// When a failed delivery is tried again.
+pub mod retry;
+/// Standard Webhooks signatures.
+pub mod sign;
+/// What a tenant asked to be told, and where.
+pub mod subscription;
+/// One Bandwidth account, and who owns its orders.
+pub mod upstream;

@@ -1,0 +1,83 @@
+//! One Bandwidth account whose notifications arrive here, and who owns its orders.
+
+use crate::notification::Notification;
+
+/// A Bandwidth account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Bandwidth's account id, as in the path of the ingest URL.
+    pub account: String,
+    /// Accepted at ingest; more than one while they are being rotated.
+    pub credentials: Vec<IngestCredentials>,
+    /// First match wins.
+    pub rules: Vec<Rule>,
+    /// Owner of what no rule matches.
+    pub default_tenant: Option<String>,
+}
+
+/// Basic credentials that Bandwidth presents. The password is random (256 bit), so a plain hash of
+/// it can be kept and compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestCredentials {
+    pub username: String,
+    pub password_sha256: [u8; 32],
+}
+
+/// Orders whose CustomerOrderId starts with `prefix` belong to `tenant`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub prefix: String,
+    pub tenant: String,
+}
+
+impl Upstream {
+    /// The tenant that a notification belongs to; `None` when nobody owns it.
+    pub fn owner(&self, notification: &Notification) -> Option<&str> {
+        let customer_order_id = notification
+            .order
+            .as_ref()
+            .and_then(|order| order.customer_order_id.as_deref())
+            .unwrap_or_default();
+        self.rules
+            .iter()
+            .find(|rule| customer_order_id.starts_with(&rule.prefix))
+            .map(|rule| rule.tenant.as_str())
+            .or(self.default_tenant.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rule, Upstream};
+    use crate::notification::Notification;
+
+    fn upstream(default_tenant: Option<&str>) -> Upstream {
+        let rule =
+            |prefix: &str, tenant: &str| Rule { prefix: prefix.into(), tenant: tenant.into() };
+        Upstream {
+            account: "9900012".into(),
+            credentials: vec![],
+            rules: vec![rule("north-", "1001"), rule("nor", "1002")],
+            default_tenant: default_tenant.map(Into::into),
+        }
+    }
+
+    #[track_caller]
+    fn check(customer_order_id: &str, default_tenant: Option<&str>, owner: Option<&str>) {
+        let body = format!(
+            "<Notification><OrderType>orders</OrderType><OrderId>a</OrderId>\
+             <CustomerOrderId>{customer_order_id}</CustomerOrderId></Notification>"
+        );
+        let notification = Notification::parse(body.as_bytes()).unwrap();
+        assert_eq!(upstream(default_tenant).owner(&notification), owner);
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_and_the_default_takes_the_rest() {
+        check("north-7", Some("1000"), Some("1001"));
+        check("nor7", Some("1000"), Some("1002"));
+        check("south-7", Some("1000"), Some("1000"));
+        check("", Some("1000"), Some("1000"));
+        check("south-7", None, None);
+    }
+}

@@ -1,0 +1,11 @@
+//! What the crate promises, from outside of it. One binary, one file for each subject.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod address;
+mod event;
+mod fields;
+mod properties;
+mod render;
+mod shapes;
+mod xml;

@@ -1,0 +1,11 @@
+//! The whole relay in one process: the functions of `relay` on the AWS of `simulator`, on one clock.
+//!
+//! [`World`] puts it together and plays Lambda's pollers one batch at a time, so that a test decides
+//! what happens when; [`serve`] runs the same in the background behind a real listener.
+
+mod serve;
+mod table;
+mod world;
+
+pub use serve::{Running, serve};
+pub use world::{INBOX, INBOX_DEAD, WAKES, WAKES_DEAD, World, loopback};

@@ -1,0 +1,62 @@
+//! The table as template.yaml declares it.
+
+use anyhow::Context as _;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+};
+use relay::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX};
+
+pub(crate) const TABLE: &str = "hookline";
+
+/// Creates the table where there is none yet.
+pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
+    if client.describe_table().table_name(TABLE).send().await.is_ok() {
+        return Ok(());
+    }
+    let attribute = |name: &str| {
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::S)
+            .build()
+    };
+    let due = GlobalSecondaryIndex::builder()
+        .index_name(DUE_INDEX)
+        .key_schema(key(DUE, KeyType::Hash)?)
+        .key_schema(key(DUE_AT, KeyType::Range)?)
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::Include)
+                .non_key_attributes(ATTEMPTS_MADE)
+                .build(),
+        )
+        .build()?;
+    client
+        .create_table()
+        .table_name(TABLE)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk")?)
+        .attribute_definitions(attribute("sk")?)
+        .attribute_definitions(attribute(DUE)?)
+        .attribute_definitions(attribute(DUE_AT)?)
+        .key_schema(key("pk", KeyType::Hash)?)
+        .key_schema(key("sk", KeyType::Range)?)
+        .global_secondary_indexes(due)
+        .send()
+        .await
+        .context("cannot create the table")?;
+    let expires = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build()?;
+    client
+        .update_time_to_live()
+        .table_name(TABLE)
+        .time_to_live_specification(expires)
+        .send()
+        .await
+        .context("cannot set the table's time to live")?;
+    Ok(())
+}
+
+fn key(name: &str, kind: KeyType) -> anyhow::Result<KeySchemaElement> {
+    Ok(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?)
+}

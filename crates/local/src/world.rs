@@ -1,0 +1,203 @@
+//! The functions, the table and the queues, and Lambda's pollers one batch at a time.
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use axum::Router;
+use domain::address::Policy;
+use jiff::{SignedDuration, Timestamp};
+use relay::deliver::{self, Deliver};
+use relay::egress::Egress;
+use relay::fanout::{self, Fanout, Record};
+use relay::inbox::{self, Inbox};
+use relay::ingest::{self, Ingest};
+use relay::schedule::{self, Schedule};
+use relay::store::Store;
+use relay::store::key::EVENT_PREFIX;
+use relay::{Clock, Dice, queue};
+use simulator::aws::{Aws, Message, QueueSettings};
+
+use crate::table;
+
+/// Names of the queues.
+pub const WAKES: &str = "hookline-wakes";
+pub const WAKES_DEAD: &str = "hookline-wakes-dead";
+pub const INBOX: &str = "hookline-inbox";
+pub const INBOX_DEAD: &str = "hookline-inbox-dead";
+
+/// As in template.yaml: six times what the function may take. (AWS: Lambda with SQS.)
+const VISIBILITY: SignedDuration = SignedDuration::from_secs(360);
+const RECEIVES_MAX: u32 = 100;
+
+/// What one run of a function may take, as in template.yaml.
+const RUN_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// Records that one run of fanout gets, as in template.yaml.
+const STREAM_BATCH: usize = 100;
+
+/// The relay and what it stands on. Making a second one on the same AWS is what a deployment is:
+/// whatever a process remembered is gone.
+#[derive(Clone)]
+pub struct World {
+    pub aws: Aws,
+    pub clock: simulator::Clock,
+    pub store: Store,
+    pub ingest: Ingest,
+    pub inbox: Inbox,
+    pub fanout: Fanout,
+    pub deliver: Deliver,
+    pub schedule: Schedule,
+}
+
+impl World {
+    pub async fn new(aws: Aws, clock: simulator::Clock, dice: Dice) -> anyhow::Result<World> {
+        aws.watch("sk", EVENT_PREFIX);
+        let wakes = queue(&aws, WAKES, WAKES_DEAD);
+        let arrivals = queue(&aws, INBOX, INBOX_DEAD);
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb_config(&aws));
+        table::create(&dynamodb).await?;
+        let sqs = aws_sdk_sqs::Client::from_conf(sqs_config(&aws));
+
+        let now = {
+            let clock = clock.clone();
+            Clock::new(move || clock.now())
+        };
+        let store = Store::new(dynamodb, table::TABLE, now.clone());
+        let wakes = queue::Wakes::new(sqs.clone(), wakes);
+        let arrivals = queue::Inbox::new(sqs, arrivals);
+        Ok(World {
+            ingest: Ingest { store: store.clone(), inbox: arrivals, clock: now.clone() },
+            inbox: Inbox { store: store.clone() },
+            fanout: Fanout { store: store.clone(), wakes: wakes.clone() },
+            deliver: Deliver {
+                store: store.clone(),
+                wakes: wakes.clone(),
+                egress: Egress::new(loopback())?,
+                clock: now.clone(),
+                dice,
+            },
+            schedule: Schedule { store: store.clone(), wakes, clock: now },
+            store,
+            aws,
+            clock,
+        })
+    }
+
+    /// What listens to the outside.
+    pub fn router(&self) -> Router {
+        ingest::router(self.ingest.clone())
+    }
+
+    /// Gives fanout one batch of the stream; answers how many records there were.
+    pub async fn fan_out_batch(&self) -> usize {
+        let batch = self.aws.stream().batch(STREAM_BATCH);
+        let Some(last) = batch.last().map(|record| record.sequence) else {
+            return 0;
+        };
+        let count = batch.len();
+        let records = batch.into_iter().map(|record| Record {
+            sequence: record.sequence.to_string(),
+            image: serde_json::from_value(record.image).unwrap_or_default(),
+        });
+        let failed = fanout::batch(&self.fanout, records.collect()).await;
+        // As Lambda does: all from the first failed record on is given again.
+        let first_failed = failed.iter().filter_map(|sequence| sequence.parse::<u64>().ok()).min();
+        self.aws.stream().finish(first_failed.map_or(last, |failed| failed.saturating_sub(1)));
+        count
+    }
+
+    /// Takes up to `max` wakes off their queue.
+    pub fn receive_wakes(&self, max: usize) -> Vec<Message> {
+        self.aws.queue(WAKES).receive(max)
+    }
+
+    /// Gives deliver one wake; without an error it is done with.
+    pub async fn handle_wake(&self, message: &Message) {
+        let deadline = self.clock.now() + RUN_TIME;
+        match deliver::one(&self.deliver, &message.body, deadline).await {
+            Ok(()) => self.aws.queue(WAKES).delete(&message.receipt),
+            Err(error) => tracing::warn!(?error, "a wake goes back to the queue"),
+        }
+    }
+
+    /// Gives inbox what is in its queue; answers how many messages there were.
+    pub async fn inbox_batch(&self) -> usize {
+        let messages = self.aws.queue(INBOX).receive(10);
+        for message in &messages {
+            match inbox::one(&self.inbox, &message.body).await {
+                Ok(()) => self.aws.queue(INBOX).delete(&message.receipt),
+                Err(error) => tracing::warn!(?error, "an arrival goes back to the queue"),
+            }
+        }
+        messages.len()
+    }
+
+    /// Runs schedule once.
+    pub async fn run_schedule(&self) {
+        if let Err(error) = schedule::run(&self.schedule).await {
+            tracing::warn!(?error, "a run of schedule broke off");
+        }
+    }
+
+    /// Works until nothing is left to do before `until`, moving a manual clock on to whatever comes
+    /// next, and running schedule every minute.
+    pub async fn run_until(&self, until: Timestamp) {
+        let mut next_schedule = self.clock.now();
+        loop {
+            let mut busy = self.inbox_batch().await > 0;
+            busy |= self.fan_out_batch().await > 0;
+            let wakes = self.receive_wakes(10);
+            for wake in &wakes {
+                self.handle_wake(wake).await;
+            }
+            busy |= !wakes.is_empty();
+            if busy {
+                continue;
+            }
+            let queued = [WAKES, INBOX].map(|name| self.aws.queue(name).next_visible_at());
+            let next = queued.into_iter().flatten().chain([next_schedule]).min().unwrap_or(until);
+            if next > until {
+                return self.clock.advance_to(until);
+            }
+            if next > self.clock.now() {
+                self.clock.advance_to(next);
+            }
+            if next >= next_schedule {
+                self.run_schedule().await;
+                next_schedule = self.clock.now() + SignedDuration::from_mins(1);
+            }
+        }
+    }
+}
+
+/// Where a relay on one machine delivers to besides public addresses: that machine.
+pub fn loopback() -> Policy {
+    let loopback = ["127.0.0.0/8", "::1/128"].map(str::parse);
+    Policy { networks: loopback.into_iter().flatten().collect(), http: false }
+}
+
+fn queue(aws: &Aws, name: &str, dead: &str) -> String {
+    let plain = QueueSettings { visibility_timeout: VISIBILITY, max_receive_count: None };
+    aws.create_queue(dead, plain);
+    let max_receive_count = Some((RECEIVES_MAX, dead.to_owned()));
+    aws.create_queue(name, QueueSettings { visibility_timeout: VISIBILITY, max_receive_count })
+}
+
+fn dynamodb_config(aws: &Aws) -> aws_sdk_dynamodb::Config {
+    aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .retry_config(RetryConfig::standard())
+        .http_client(aws.http_client())
+        .build()
+}
+
+fn sqs_config(aws: &Aws) -> aws_sdk_sqs::Config {
+    aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .retry_config(RetryConfig::standard())
+        .http_client(aws.http_client())
+        .build()
+}

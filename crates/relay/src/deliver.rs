@@ -1,0 +1,224 @@
+//! Works on one lane: POSTs the delivery that a wake names, writes down what came of it, and goes
+//! on with the delivery that stands behind it.
+//!
+//! An endpoint that fails is a result, never an error of the handler: errors would make Lambda slow
+//! down the whole queue. Errors here are the table's and the queue's, and the wake comes back.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::delivery::{Attempt, Delivery, ErrorClass};
+use domain::lane::{self, Next, Turn, Walk};
+use domain::notification::{Malformed, Notification};
+use domain::subscription::Subscription;
+use domain::{retry, sign};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
+
+use crate::egress::{Answer, Egress, POST_TIMEOUT, Post};
+use crate::queue::{QueueError, Wake, Wakes};
+use crate::secret::sha256;
+use crate::store::{Finish, Lane, Settled, Store, StoreError, StoredEvent};
+use crate::{Clock, Dice};
+
+/// A handler starts no POST later than this before its end: the POST itself, and the writes after it.
+const LAST_START: Duration = Duration::from_secs(POST_TIMEOUT.as_secs() + 5);
+
+/// What deliver needs.
+#[derive(Clone)]
+pub struct Deliver {
+    pub store: Store,
+    pub wakes: Wakes,
+    pub egress: Egress,
+    pub clock: Clock,
+    pub dice: Dice,
+}
+
+/// A wake could not be dealt with. It comes back.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    #[error("the message is no wake")]
+    Shape(#[source] serde_json::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error("a stored event cannot be read")]
+    Malformed(#[source] Malformed),
+    #[error("a delivery's event is gone")]
+    NoEvent,
+}
+
+/// Handles one wake, and all that stands behind its delivery, as far as `deadline` allows.
+pub async fn one(deliver: &Deliver, body: &str, deadline: Timestamp) -> Result<(), DeliverError> {
+    let Wake { lane, key, attempt } = Wake::parse(body).map_err(DeliverError::Shape)?;
+    let Some(mut delivery) = deliver.store.delivery(&lane, &key).await? else {
+        tracing::info!(subscription = %lane.subscription, "a wake for a delivery that is gone");
+        return Ok(());
+    };
+    let mut attempt = attempt;
+    loop {
+        let turn = lane::turn(&delivery, attempt, deliver.clock.now());
+        let finished = match turn {
+            Turn::Stale => false,
+            Turn::Later(delay) => {
+                let wake = Wake { lane: lane.clone(), key: delivery.key.clone(), attempt };
+                deliver.wakes.send(&wake, delay).await?;
+                false
+            }
+            Turn::Post => attempt_one(deliver, &lane, &delivery).await?,
+            Turn::WalkOn => true,
+        };
+        if !finished {
+            return Ok(());
+        }
+        let next = deliver.store.pending_after(&lane, &delivery.key).await?;
+        let (Walk::Take, Some(next)) = (lane::walk(next.as_ref()), next) else {
+            return Ok(());
+        };
+        attempt = next.attempts_made;
+        if !may_start(deliver.clock.now(), deadline) {
+            let wake = Wake { lane, key: next.key, attempt };
+            return Ok(deliver.wakes.send(&wake, SignedDuration::ZERO).await?);
+        }
+        delivery = next;
+    }
+}
+
+fn may_start(now: Timestamp, deadline: Timestamp) -> bool {
+    now.duration_until(deadline).as_secs() >= i64::try_from(LAST_START.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Makes one attempt; answers whether the delivery is finished, so that the lane goes on.
+async fn attempt_one(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+) -> Result<bool, DeliverError> {
+    let subscription = deliver.store.subscription(&delivery.tenant, &lane.subscription).await?;
+    let Some(subscription) = subscription else {
+        return give_up(deliver, lane, delivery).await;
+    };
+    let event = deliver.store.event(&delivery.upstream, &lane.subject, &delivery.key).await?;
+    let event = event.ok_or(DeliverError::NoEvent)?;
+    let notification = Notification::parse(&event.raw).map_err(DeliverError::Malformed)?;
+
+    let at = deliver.clock.now();
+    let post = request(&subscription, &notification, lane, delivery, at);
+    let answer = deliver.egress.post(post).await;
+    let now = deliver.clock.now();
+    let attempt = Attempt {
+        at,
+        duration_ms: u64::try_from(at.duration_until(now).as_millis()).unwrap_or_default(),
+        status: answer.status,
+        error: answer.error,
+    };
+    log(lane, delivery, &event, &attempt);
+
+    let waits = subscription.waits.as_deref().unwrap_or(&retry::WAITS);
+    let made = delivery.attempts_made + 1;
+    let next = lane::after_attempt(attempt.succeeded(), made, waits, now, deliver.dice.draw());
+    settle(deliver, lane, delivery, &attempt, &answer, next).await
+}
+
+/// Writes the attempt and what follows from it.
+async fn settle(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+    attempt: &Attempt,
+    answer: &Answer,
+    next: Next,
+) -> Result<bool, DeliverError> {
+    let store = &deliver.store;
+    let now = deliver.clock.now();
+    let settled = match next {
+        Next::Delivered => {
+            store.finish(lane, delivery, attempt, &answer.text, Finish::Delivered, now).await?;
+            // Finished by us, or by another meanwhile: the lane goes on either way.
+            return Ok(true);
+        }
+        Next::Dead => store.finish(lane, delivery, attempt, &answer.text, Finish::Dead, now).await?,
+        Next::Park { at } => {
+            store.put_off(lane, delivery, attempt, &answer.text, at, true).await?;
+            return Ok(false);
+        }
+        Next::Retry { delay, at } => {
+            // The wake first: should we die between the two, this wake comes back too.
+            let key = delivery.key.clone();
+            let wake = Wake { lane: lane.clone(), key, attempt: delivery.attempts_made + 1 };
+            deliver.wakes.send(&wake, delay).await?;
+            store.put_off(lane, delivery, attempt, &answer.text, at, false).await?;
+            return Ok(false);
+        }
+    };
+    Ok(settled == Settled::Done)
+}
+
+/// The subscription is gone, and with it the endpoint.
+async fn give_up(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<bool, DeliverError> {
+    let now = deliver.clock.now();
+    let attempt =
+        Attempt { at: now, duration_ms: 0, status: None, error: Some(ErrorClass::Unsubscribed) };
+    let settled =
+        deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
+    Ok(settled == Settled::Done)
+}
+
+fn request<'a>(
+    subscription: &'a Subscription,
+    notification: &Notification,
+    lane: &Lane,
+    delivery: &Delivery,
+    at: Timestamp,
+) -> Post<'a> {
+    let body = subscription.render(notification);
+    let id = webhook_id(lane, delivery);
+    let timestamp = at.as_second();
+    let signatures = subscription.signing_secrets.iter().filter_map(|secret| {
+        let key = sign::key_of(secret.expose_secret()).ok()?;
+        Some(sign::sign(&key, &id, timestamp, body.as_bytes()))
+    });
+    let mut headers = vec![
+        ("content-type", subscription.content_type().into()),
+        ("webhook-signature", signatures.collect::<Vec<_>>().join(" ")),
+        ("webhook-id", id),
+        ("webhook-timestamp", timestamp.to_string()),
+        ("hookline-attempt", (delivery.attempts_made + 1).to_string()),
+        ("hookline-sequence", delivery.sequence.to_string()),
+    ];
+    if let Some(order) = &notification.order {
+        headers.push(("hookline-order", order.order_id.clone()));
+    }
+    if delivery.late {
+        headers.push(("hookline-late", "true".into()));
+    }
+    if let Some(credentials) = &subscription.credentials {
+        let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
+        headers.push(("authorization", format!("Basic {}", STANDARD.encode(plain))));
+    }
+    Post { url: &subscription.url, headers, body }
+}
+
+/// Stable over retries, and different for each subscription: by it a receiver knows a repeat.
+fn webhook_id(lane: &Lane, delivery: &Delivery) -> String {
+    let hash = sha256(format!("{}#{}", lane.pk(), delivery.key).as_bytes());
+    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("msg_{hex}")
+}
+
+fn log(lane: &Lane, delivery: &Delivery, event: &StoredEvent, attempt: &Attempt) {
+    tracing::info!(
+        tenant = %delivery.tenant,
+        subscription = %lane.subscription,
+        order = %event.subject,
+        event = %event.key,
+        attempt = delivery.attempts_made + 1,
+        status = attempt.status,
+        error = attempt.error.map(ErrorClass::name),
+        duration_ms = attempt.duration_ms,
+        "{}",
+        if attempt.succeeded() { "delivered" } else { "an attempt failed" }
+    );
+}

@@ -1,0 +1,195 @@
+//! The one way out: every connection to a tenant's endpoint is opened here.
+//!
+//! Addresses are checked after resolution, on every attempt, and the checked address is the one
+//! that is connected to: the check stands inside the resolver that the client itself uses.
+//! Literal addresses never reach a resolver and are checked with the URL.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::address::{self, Policy};
+use domain::delivery::ErrorClass;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, redirect};
+
+/// From the first packet to the last byte of the answer.
+pub const POST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Bytes of an answer that are read before the connection is given up.
+const ANSWER_BYTES_READ_MAX: usize = 16 * 1024;
+
+/// Bytes of an answer that are kept, for the tenant to see what its endpoint said.
+const ANSWER_BYTES_KEPT_MAX: usize = 1024;
+
+/// A function is frozen between invocations, and connections die meanwhile: short of what common
+/// servers and load balancers wait before they close an idle one.
+const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(10);
+
+/// Opens connections to tenants.
+#[derive(Clone)]
+pub struct Egress {
+    client: Client,
+    policy: Arc<Policy>,
+}
+
+/// A POST to make.
+pub struct Post<'a> {
+    pub url: &'a str,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+/// What came of a POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// `None` when no answer came.
+    pub status: Option<u16>,
+    /// `None` for success.
+    pub error: Option<ErrorClass>,
+    /// The beginning of the answer's body, or why there is none.
+    pub text: String,
+}
+
+/// The client could not be made: no TLS roots, say.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make an HTTP client")]
+pub struct EgressError(#[source] reqwest::Error);
+
+impl Egress {
+    pub fn new(policy: Policy) -> Result<Egress, EgressError> {
+        // An error says that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let policy = Arc::new(policy);
+        let client = Client::builder()
+            .dns_resolver(Arc::new(GuardedResolver(policy.clone())))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .pool_idle_timeout(IDLE_CONNECTION_MAX)
+            .user_agent(concat!("Hookline/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(EgressError)?;
+        Ok(Egress { client, policy })
+    }
+
+    /// Makes one POST. Whatever goes wrong is an answer.
+    pub async fn post(&self, post: Post<'_>) -> Answer {
+        match tokio::time::timeout(POST_TIMEOUT, self.exchange(post)).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::none(ErrorClass::Timeout),
+        }
+    }
+
+    async fn exchange(&self, post: Post<'_>) -> Answer {
+        let url = match address::endpoint(post.url, &self.policy) {
+            Ok(url) => url,
+            Err(refused) => return Answer::refused(&refused),
+        };
+        let headers = post.headers.into_iter().filter_map(|(name, value)| {
+            // Values are our own or were checked with the subscription.
+            Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+        });
+        let request = self.client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body);
+        match request.send().await {
+            Ok(response) => read(response).await,
+            Err(error) => Answer::failed(&error),
+        }
+    }
+}
+
+async fn read(mut response: Response) -> Answer {
+    let status = response.status();
+    let mut body = Vec::new();
+    while body.len() < ANSWER_BYTES_READ_MAX {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            // The status has been given; a body that breaks off takes nothing from it.
+            Err(_) => break,
+        }
+    }
+    body.truncate(ANSWER_BYTES_KEPT_MAX);
+    Answer {
+        status: Some(status.as_u16()),
+        error: match () {
+            () if status.is_success() => None,
+            () if status.is_redirection() => Some(ErrorClass::Redirect),
+            () => Some(ErrorClass::Status),
+        },
+        text: String::from_utf8_lossy(&body).into_owned(),
+    }
+}
+
+impl Answer {
+    fn none(error: ErrorClass) -> Answer {
+        Answer { status: None, error: Some(error), text: String::new() }
+    }
+
+    fn refused(refused: &address::Refused) -> Answer {
+        Answer { text: refused.to_string(), ..Answer::none(ErrorClass::Address) }
+    }
+
+    fn failed(error: &reqwest::Error) -> Answer {
+        if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<address::Refused>()) {
+            return Answer::refused(refused);
+        }
+        let caused_by = |is: fn(&(dyn Error + 'static)) -> bool| causes(error).any(is);
+        Answer::none(match () {
+            () if caused_by(|cause| cause.is::<NoAddress>()) => ErrorClass::Dns,
+            () if caused_by(|cause| cause.is::<rustls::Error>() || wraps_tls(cause)) => ErrorClass::Tls,
+            () if error.is_timeout() => ErrorClass::Timeout,
+            () if error.is_connect() => ErrorClass::Connect,
+            () => ErrorClass::Protocol,
+        })
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = error.source();
+    std::iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
+
+/// An I/O error hides its cause from `source()`.
+fn wraps_tls(cause: &(dyn Error + 'static)) -> bool {
+    cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+        .is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// Resolves names, and gives the client only addresses that policy allows.
+struct GuardedResolver(Arc<Policy>);
+
+/// The name has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("the name does not resolve")]
+struct NoAddress;
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0.clone();
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NoAddress)?.collect();
+            let mut refused = None;
+            let mut allowed = Vec::new();
+            for found in found {
+                match address::check(found.ip(), &policy) {
+                    Ok(()) => allowed.push(found),
+                    Err(reason) => refused = Some(reason),
+                }
+            }
+            match (allowed.is_empty(), refused) {
+                (true, Some(reason)) => Err(reason.into()),
+                (true, None) => Err(NoAddress.into()),
+                (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
+            }
+        })
+    }
+}

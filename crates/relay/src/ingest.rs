@@ -1,0 +1,235 @@
+//! `POST /notify/{account}`: takes a notification from Bandwidth, and answers 200 only when it is
+//! durable.
+//!
+//! Bandwidth calls once. It sends credentials only after a 401 that carries `WWW-Authenticate`, and
+//! never tries again after any other failure (docs/upstream.md), so this module does as little as it
+//! can: one look at the upstream, which is remembered, and one conditional put. Where the table
+//! does not answer, the inbox queue keeps the notification.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Path, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::event::{EventKey, stated_time};
+use domain::limits;
+use domain::notification::{Malformed, Notification};
+use domain::upstream::Upstream;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::Clock;
+use crate::queue::{Arrival, Inbox, Proof};
+use crate::secret::{same, sha256};
+use crate::store::{self, Quarantined, Store, StoreError, StoredEvent};
+
+/// How long the table may take, all in all, before the inbox is used. Bandwidth's own limit is not
+/// documented; this leaves the queue time within any usual one.
+const TABLE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What ingest needs.
+#[derive(Clone)]
+pub struct Ingest {
+    pub store: Store,
+    pub inbox: Inbox,
+    pub clock: Clock,
+}
+
+/// The one route.
+pub fn router(ingest: Ingest) -> Router {
+    Router::new().route("/notify/{account}", post(notify)).with_state(ingest)
+}
+
+async fn notify(
+    State(ingest): State<Ingest>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(credentials) = basic(&headers) else {
+        return challenge();
+    };
+    let (body, too_long) = match read(body).await {
+        Ok(read) => read,
+        Err(_) => return (StatusCode::BAD_REQUEST, "The body broke off.").into_response(),
+    };
+    let arrival = Arrival {
+        account,
+        received_at: ingest.clock.now(),
+        body,
+        too_long,
+        proof: Proof {
+            username: credentials.username,
+            password_sha256: sha256(credentials.password.expose_secret().as_bytes()),
+            verified: false,
+        },
+    };
+    accept(&ingest, arrival).await
+}
+
+async fn accept(ingest: &Ingest, mut arrival: Arrival) -> Response {
+    let by_table = tokio::time::timeout(TABLE_PATIENCE, async {
+        arrival.proof.verified = verify(&ingest.store, &arrival).await?;
+        if !arrival.proof.verified {
+            return Ok(None);
+        }
+        keep(&ingest.store, &arrival).await.map(Some)
+    });
+    let read = match by_table.await {
+        Ok(Ok(None)) => return challenge(),
+        Ok(Ok(Some(kept))) => kept,
+        by_table => {
+            let error = by_table.map(|result| result.err());
+            tracing::warn!(?error, "the table refused a notification: the inbox takes it");
+            if let Err(error) = ingest.inbox.send(&arrival).await {
+                tracing::error!(?error, "a notification could not be kept");
+                return (StatusCode::SERVICE_UNAVAILABLE, "Neither store answers.").into_response();
+            }
+            examine(&arrival).map(drop)
+        }
+    };
+    match read {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(unreadable) => unreadable.into_response(),
+    }
+}
+
+/// Whether the arrival's credentials are its upstream's. An account that does not exist costs the
+/// same comparison as a wrong password.
+pub(crate) async fn verify(store: &Store, arrival: &Arrival) -> Result<bool, StoreError> {
+    if arrival.proof.verified {
+        return Ok(true);
+    }
+    if arrival.account.len() > limits::ACCOUNT_BYTES_MAX {
+        return Ok(false);
+    }
+    let upstream = store.upstream(&arrival.account).await?;
+    let known = upstream.as_ref().as_ref().map(|upstream: &Upstream| &upstream.credentials[..]);
+    let known = known.unwrap_or_default().iter().map(|one| (one.username.as_str(), one.password_sha256));
+    let stand_in = [("", [0; 32])];
+    Ok(known.chain(stand_in).fold(false, |found, (username, password_sha256)| {
+        let same_name = same(&sha256(username.as_bytes()), &sha256(arrival.proof.username.as_bytes()));
+        let same_password = same(&password_sha256, &arrival.proof.password_sha256);
+        found | (same_name & same_password)
+    }))
+}
+
+/// Puts an arrival into the table: as an event, or where it cannot be read, into quarantine. The
+/// inner result is what the upstream is told.
+pub(crate) async fn keep(
+    store: &Store,
+    arrival: &Arrival,
+) -> Result<Result<(), Unreadable>, StoreError> {
+    let notification = match examine(arrival) {
+        Ok(notification) => notification,
+        Err(unreadable) => {
+            let kept = Quarantined {
+                received_at: arrival.received_at,
+                reason: unreadable.to_string(),
+                raw: arrival.body.clone(),
+            };
+            store.put_quarantined(&arrival.account, &kept).await?;
+            tracing::warn!(
+                upstream = %arrival.account,
+                reason = %unreadable,
+                "a body was put into quarantine"
+            );
+            return Ok(Err(unreadable));
+        }
+    };
+    let subject = notification.subject();
+    let digest = notification.digest();
+    let at = match stated_time(&notification) {
+        Some(at) => at,
+        None => {
+            store.first_seen(&arrival.account, &subject, &digest, arrival.received_at).await?
+        }
+    };
+    let event = StoredEvent {
+        upstream: arrival.account.clone(),
+        subject,
+        key: EventKey::new(at, &digest),
+        received_at: arrival.received_at,
+        raw: arrival.body.clone(),
+    };
+    let kept = store.put_event(&event).await?;
+    let known = kept == store::Kept::Known;
+    tracing::info!(
+        upstream = %event.upstream,
+        order = %event.subject,
+        event = %event.key,
+        known,
+        "accepted an event"
+    );
+    Ok(Ok(()))
+}
+
+/// Why an arrival is no notification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("The body is longer than {} bytes.", limits::BODY_BYTES_MAX)]
+    TooLong,
+    #[error("This is no notification: {0}.")]
+    Malformed(Malformed),
+}
+
+fn examine(arrival: &Arrival) -> Result<Notification, Unreadable> {
+    if arrival.too_long {
+        return Err(Unreadable::TooLong);
+    }
+    Notification::parse(&arrival.body).map_err(Unreadable::Malformed)
+}
+
+impl IntoResponse for Unreadable {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Unreadable::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Unreadable::Malformed(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, self.to_string()).into_response()
+    }
+}
+
+/// The answer to missing and to wrong credentials. Without its header Bandwidth would not call
+/// again, and the event would be lost.
+fn challenge() -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Basic realm=\"hookline\"")]).into_response()
+}
+
+struct Basic {
+    username: String,
+    password: SecretString,
+}
+
+/// Reads `Authorization: Basic` (RFC 7617).
+fn basic(headers: &HeaderMap) -> Option<Basic> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (username, password) = decoded.split_once(':')?;
+    Some(Basic { username: username.into(), password: password.into() })
+}
+
+/// Reads a body up to the limit, and says whether there was more.
+async fn read(body: Body) -> Result<(Vec<u8>, bool), axum::Error> {
+    let mut body = std::pin::pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > limits::BODY_BYTES_MAX {
+            bytes.truncate(limits::BODY_BYTES_MAX);
+            return Ok((bytes, true));
+        }
+    }
+    Ok((bytes, false))
+}

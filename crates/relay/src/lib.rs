@@ -1,0 +1,20 @@
+//! The product: takes Bandwidth's notifications, keeps them, and delivers them to tenants.
+//!
+//! One module for each function of the road (`ingest`, `inbox`, `fanout`, `deliver`, `schedule`);
+//! beneath them the table (`store`), the queues (`queue`) and the way out (`egress`). Nothing here
+//! knows Lambda, reads the environment, or keeps state that may not be lost.
+
+pub mod deliver;
+pub mod egress;
+pub mod fanout;
+pub mod inbox;
+pub mod ingest;
+pub mod queue;
+pub mod schedule;
+pub mod setup;
+pub mod store;
+
+mod edge;
+mod secret;
+
+pub use edge::{Clock, Dice};

@@ -1,0 +1,178 @@
+//! The two queues: wakes name a delivery to look at, the inbox keeps what the table refused.
+
+use aws_sdk_sqs::Client;
+use base64::engine::general_purpose::STANDARD;
+use domain::event::EventKey;
+use domain::lane::QUEUE_DELAY_MAX;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::store::Lane;
+
+/// The queue failed or is out of reach. Repeating the whole handler is safe.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}")]
+pub struct QueueError {
+    action: &'static str,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Look at this delivery. It carries no payload: the table is the truth, a wake is a hint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake {
+    #[serde(flatten)]
+    pub lane: Lane,
+    pub key: EventKey,
+    /// Attempts that were made when this wake was sent.
+    pub attempt: u32,
+}
+
+/// Sends wakes.
+#[derive(Clone)]
+pub struct Wakes {
+    client: Client,
+    url: String,
+}
+
+impl Wakes {
+    pub fn new(client: Client, url: impl Into<String>) -> Wakes {
+        Wakes { client, url: url.into() }
+    }
+
+    /// Sends a wake that arrives after `delay`, rounded up to whole seconds, at most 900.
+    pub async fn send(&self, wake: &Wake, delay: SignedDuration) -> Result<(), QueueError> {
+        let action = "send a wake";
+        let body = serde_json::to_string(wake)
+            .map_err(|source| QueueError { action, source: source.into() })?;
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            // Fair queues: an endpoint with many waiting wakes does not hold up the others'.
+            .message_group_id(&wake.lane.subscription)
+            .delay_seconds(whole_seconds(delay))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|source| QueueError { action, source: source.into() })
+    }
+}
+
+impl Wake {
+    /// Reads what [`Wakes::send`] wrote.
+    pub fn parse(body: &str) -> Result<Wake, serde_json::Error> {
+        serde_json::from_str(body)
+    }
+}
+
+/// A notification as it arrived, on its way into the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The upstream account of the ingest URL.
+    pub account: String,
+    pub received_at: Timestamp,
+    /// At most `limits::BODY_BYTES_MAX`; what came beyond that was not read.
+    #[serde(with = "as_base64")]
+    pub body: Vec<u8>,
+    /// The body was longer than what is kept.
+    pub too_long: bool,
+    pub proof: Proof,
+}
+
+/// Why an arrival is believed to come from the upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    pub username: String,
+    /// A password never stands in a queue; its hash is what is stored anyway.
+    #[serde(with = "as_base64_32")]
+    pub password_sha256: [u8; 32],
+    /// The credentials were found right on arrival, and need no second look.
+    pub verified: bool,
+}
+
+/// Sends to the inbox.
+#[derive(Clone)]
+pub struct Inbox {
+    client: Client,
+    url: String,
+}
+
+impl Inbox {
+    pub fn new(client: Client, url: impl Into<String>) -> Inbox {
+        Inbox { client, url: url.into() }
+    }
+
+    pub async fn send(&self, arrival: &Arrival) -> Result<(), QueueError> {
+        let action = "put a notification into the inbox";
+        let body = serde_json::to_string(arrival)
+            .map_err(|source| QueueError { action, source: source.into() })?;
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|source| QueueError { action, source: source.into() })
+    }
+}
+
+impl Arrival {
+    /// Reads what [`Inbox::send`] wrote.
+    pub fn parse(body: &str) -> Result<Arrival, serde_json::Error> {
+        serde_json::from_str(body)
+    }
+}
+
+/// Rounded up, so that a wake does not arrive before its delivery is due.
+fn whole_seconds(delay: SignedDuration) -> i32 {
+    let delay = delay.clamp(SignedDuration::ZERO, QUEUE_DELAY_MAX);
+    let seconds = delay.as_secs() + i64::from(delay.subsec_nanos() > 0);
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
+/// SQS takes only characters that XML allows, and a body is any bytes.
+mod as_base64 {
+    use super::STANDARD;
+    use base64::Engine as _;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+mod as_base64_32 {
+    use serde::{Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        super::as_base64::serialize(bytes, to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let bytes = super::as_base64::deserialize(from)?;
+        <[u8; 32]>::try_from(bytes).map_err(|_| D::Error::custom("a hash has 32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_seconds;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn a_delay_is_rounded_up_and_kept_within_what_the_queue_takes() {
+        let check = |millis, seconds| assert_eq!(whole_seconds(SignedDuration::from_millis(millis)), seconds);
+        check(-5, 0);
+        check(0, 0);
+        check(1, 1);
+        check(1000, 1);
+        check(4200, 5);
+        check(5_000_000, 900);
+    }
+}

@@ -1,0 +1,87 @@
+//! Every minute: wakes the parked deliveries that are due in the coming minute.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Clock;
+use crate::queue::{QueueError, Wake, Wakes};
+use crate::store::key::DUE_SHARDS;
+use crate::store::{Store, StoreError};
+
+/// Wakes are sent this long ahead, with the exact rest as their delay in the queue.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
+
+/// An index is told of a write after the write, mostly within a second. What it learned only after
+/// its minute had been looked at is found by a second look, this long after the minute.
+const SECOND_LOOK: SignedDuration = SignedDuration::from_mins(30);
+
+/// After an outage one run works off at most this many minutes; the next goes on from there.
+const MINUTES_MAX: usize = 240;
+
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// What schedule needs.
+#[derive(Clone)]
+pub struct Schedule {
+    pub store: Store,
+    pub wakes: Wakes,
+    pub clock: Clock,
+}
+
+/// A run broke off. The next one goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// One run; answers how many deliveries were woken.
+pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
+    let now = schedule.clock.now();
+    let until = minute_of(now + AHEAD);
+    // Nothing can have been parked before the first run: it parks nothing shorter than minutes.
+    let through = schedule.store.woken_through().await?.unwrap_or(minute_of(now) - MINUTE);
+    let mut woken = 0;
+    let minutes = std::iter::successors(Some(through + MINUTE), |minute| Some(*minute + MINUTE));
+    for minute in minutes.take_while(|minute| *minute <= until).take(MINUTES_MAX) {
+        woken += wake_minute(schedule, minute, now).await?;
+        woken += wake_minute(schedule, minute - SECOND_LOOK, now).await?;
+        schedule.store.set_woken_through(minute).await?;
+    }
+    tracing::info!(woken, "woke what is due");
+    Ok(woken)
+}
+
+async fn wake_minute(
+    schedule: &Schedule,
+    minute: Timestamp,
+    now: Timestamp,
+) -> Result<usize, ScheduleError> {
+    let mut woken = 0;
+    for shard in 0..DUE_SHARDS {
+        let mut page = None;
+        loop {
+            let (parked, more) = schedule.store.parked(minute, shard, page).await?;
+            woken += parked.len();
+            for delivery in parked {
+                let wake = Wake {
+                    lane: delivery.lane,
+                    key: delivery.key,
+                    attempt: delivery.attempts_made,
+                };
+                schedule.wakes.send(&wake, now.duration_until(delivery.due_at)).await?;
+            }
+            match more {
+                None => break,
+                more => page = more,
+            }
+        }
+    }
+    Ok(woken)
+}
+
+fn minute_of(at: Timestamp) -> Timestamp {
+    let second = at.as_second();
+    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
+}

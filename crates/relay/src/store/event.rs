@@ -1,0 +1,267 @@
+//! Events and the feed.
+
+use std::io::{Read as _, Write as _};
+
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use domain::event::EventKey;
+use domain::limits;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::item::{Item, RETENTION, read, write};
+use super::tenant::text;
+use super::{ABSENT, Store, StoreError, failed, key, stands_already};
+
+/// Equal content without a date of its own is one event for this long: Bandwidth posts once per
+/// matching subscription, and a client of its API may see to a repeat.
+const SAME_EVENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// A body longer than this is compressed where that makes it shorter. A write unit is 1 KB.
+const PLAIN_BYTES_MAX: usize = 600;
+
+/// A notification as Bandwidth sent it, and where it stands among its order's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// The upstream account.
+    pub upstream: String,
+    /// The order, or the event that stands alone.
+    pub subject: String,
+    pub key: EventKey,
+    pub received_at: Timestamp,
+    /// The body, byte for byte.
+    pub raw: Vec<u8>,
+}
+
+/// Whether an event was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    New,
+    Known,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    upstream: String,
+    subject: String,
+    key: EventKey,
+    received_at: Timestamp,
+    #[serde(with = "serde_bytes")]
+    raw: Vec<u8>,
+    /// `raw` is deflated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    packed: bool,
+}
+
+/// What fan-out decided for one event. The first decision stands, so that a repeat does the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedEntry {
+    pub upstream: String,
+    pub subject: String,
+    pub key: EventKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    pub received_at: Timestamp,
+    /// The subscriptions it goes to; with the subject each is a lane. None: unmatched.
+    pub subscriptions: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeenBody {
+    at: Timestamp,
+}
+
+impl Store {
+    /// Puts an event once.
+    pub async fn put_event(&self, event: &StoredEvent) -> Result<Kept, StoreError> {
+        let action = "put an event";
+        let (raw, packed) = pack(&event.raw);
+        let body = Body {
+            upstream: event.upstream.clone(),
+            subject: event.subject.clone(),
+            key: event.key.clone(),
+            received_at: event.received_at,
+            raw,
+            packed,
+        };
+        let item = Item::new(key::event(&event.upstream, &event.subject, &event.key), body)
+            .kept_for(RETENTION, event.received_at);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(action, &item)?))
+            .condition_expression(ABSENT)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Kept::New),
+            Err(error) if stands_already(&error) => Ok(Kept::Known),
+            Err(error) => Err(failed(action)(error)),
+        }
+    }
+
+    /// The time at which this content, which has no date of its own, was first seen; itself `at`
+    /// when that is longer ago than [`SAME_EVENT`]. Copies that arrive together get one answer.
+    pub async fn first_seen(
+        &self,
+        upstream: &str,
+        subject: &str,
+        digest: &str,
+        at: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let action = "note the arrival of an undated event";
+        let item = Item::new(key::seen(upstream, subject, digest), SeenBody { at })
+            .kept_for(SAME_EVENT * 2, at);
+        let sortable = |at: Timestamp| text(domain::event::sortable(at));
+        let mut attributes = write(action, &item)?;
+        // Compared as text in the condition below, so written in one width.
+        attributes.insert("at".into(), sortable(at));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(attributes))
+            .condition_expression("attribute_not_exists(pk) OR #at < :from OR #at > :until")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":from", sortable(at - SAME_EVENT))
+            .expression_attribute_values(":until", sortable(at + SAME_EVENT))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match put {
+            Ok(_) => return Ok(at),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                failure,
+            )) if failure.item.is_some() => {
+                let item: Item<SeenBody> = read(action, failure.item.clone().unwrap_or_default())?;
+                Ok(item.body.at)
+            }
+            _ => Err(failed(action)(error)),
+        }
+    }
+
+    /// One event; `None` when it is past its retention.
+    pub async fn event(
+        &self,
+        upstream: &str,
+        subject: &str,
+        key: &EventKey,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        let action = "read an event";
+        // Its delivery was put after it, so an eventually consistent read is late by milliseconds
+        // at worst; it costs half.
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key::event(upstream, subject, key).attributes()))
+            .send()
+            .await
+            .map_err(failed(action))?;
+        match found.item {
+            Some(item) => Ok(Some(StoredEvent::from_body(action, read::<Body>(action, item)?.body)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes what fan-out decided, or answers what it decided before. `owner` is the tenant.
+    pub async fn put_feed(
+        &self,
+        owner: Option<&str>,
+        entry: FeedEntry,
+    ) -> Result<FeedEntry, StoreError> {
+        let action = "put a feed entry";
+        let key = key::feed(owner, &entry.upstream, entry.received_at, entry.key.digest());
+        let item = Item::new(key, &entry).kept_for(RETENTION, entry.received_at);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(action, &item)?))
+            .condition_expression(ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match put {
+            Ok(_) => return Ok(entry),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                failure,
+            )) if failure.item.is_some() => {
+                Ok(read::<FeedEntry>(action, failure.item.clone().unwrap_or_default())?.body)
+            }
+            _ => Err(failed(action)(error)),
+        }
+    }
+}
+
+impl StoredEvent {
+    /// Reads a new image as the table's stream gives it.
+    pub fn from_stream(image: serde_dynamo::Item) -> Result<StoredEvent, StoreError> {
+        let action = "read an event from the stream";
+        let item: Item<Body> = serde_dynamo::from_item(image)
+            .map_err(|source| StoreError::Shape { action, source: source.into() })?;
+        StoredEvent::from_body(action, item.body)
+    }
+
+    fn from_body(action: &'static str, body: Body) -> Result<StoredEvent, StoreError> {
+        let raw = match body.packed {
+            true => unpack(&body.raw)
+                .map_err(|source| StoreError::Shape { action, source: source.into() })?,
+            false => body.raw,
+        };
+        Ok(StoredEvent {
+            upstream: body.upstream,
+            subject: body.subject,
+            key: body.key,
+            received_at: body.received_at,
+            raw,
+        })
+    }
+}
+
+fn pack(raw: &[u8]) -> (Vec<u8>, bool) {
+    if raw.len() <= PLAIN_BYTES_MAX {
+        return (raw.to_vec(), false);
+    }
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    match encoder.write_all(raw).and_then(|()| encoder.finish()) {
+        Ok(packed) if packed.len() < raw.len() => (packed, true),
+        _ => (raw.to_vec(), false),
+    }
+}
+
+fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut raw = Vec::new();
+    let limit = u64::try_from(limits::BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    DeflateDecoder::new(packed).take(limit).read_to_end(&mut raw)?;
+    Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PLAIN_BYTES_MAX, pack, unpack};
+
+    #[test]
+    fn a_long_body_is_packed_and_comes_back_byte_for_byte() {
+        let short = vec![b'x'; PLAIN_BYTES_MAX];
+        assert_eq!(pack(&short), (short.clone(), false));
+
+        let long = b"<TelephoneNumber>9195550100</TelephoneNumber>".repeat(100);
+        let (packed, is_packed) = pack(&long);
+        assert!(is_packed && packed.len() < 200);
+        assert_eq!(unpack(&packed).unwrap(), long);
+    }
+}

@@ -1,0 +1,107 @@
+//! Start-up of the Lambda functions, and the little that is Lambda's: the shape of its events, the
+//! answer to a batch. The functions themselves are modules of `relay`.
+
+mod settings;
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_types::timeout::TimeoutConfig;
+use relay::Clock;
+use relay::queue::{Inbox, Wakes};
+use relay::store::Store;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+pub use settings::{Settings, SettingsError};
+
+/// DynamoDB and SQS answer within milliseconds; a connection that does not is better left.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a function is made of: the settings, and clients for what they name.
+pub struct Start {
+    pub settings: Settings,
+    sdk: SdkConfig,
+}
+
+/// Reads the settings, starts logging, makes the SDK ready.
+pub fn start() -> Start {
+    let mut settings = Settings::from_environment();
+    let log = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_target(false);
+    tracing_subscriber::registry().with(log.with_filter(settings.log_filter())).init();
+    let sdk = sdk(&settings);
+    Start { settings, sdk }
+}
+
+/// Lambda hands out credentials and region in the environment, so no chain of providers is asked.
+fn sdk(settings: &Settings) -> SdkConfig {
+    let https = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(CALL_TIMEOUT)
+        .build();
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(https)
+        .timeout_config(timeouts)
+        .credentials_provider(SharedCredentialsProvider::new(
+            EnvironmentVariableCredentialsProvider::new(),
+        ));
+    sdk.set_region(settings.optional("AWS_REGION").map(Region::new));
+    sdk.set_endpoint_url(settings.optional("AWS_ENDPOINT_URL"));
+    sdk.build()
+}
+
+impl Start {
+    /// The table that `TABLE` names.
+    pub fn store(&mut self) -> Store {
+        let client = aws_sdk_dynamodb::Client::new(&self.sdk);
+        Store::new(client, self.settings.required("TABLE"), Clock::system())
+    }
+
+    /// The queue that `WAKE_QUEUE_URL` names.
+    pub fn wakes(&mut self) -> Wakes {
+        Wakes::new(aws_sdk_sqs::Client::new(&self.sdk), self.settings.required("WAKE_QUEUE_URL"))
+    }
+
+    /// The queue that `INBOX_QUEUE_URL` names.
+    pub fn inbox(&mut self) -> Inbox {
+        Inbox::new(aws_sdk_sqs::Client::new(&self.sdk), self.settings.required("INBOX_QUEUE_URL"))
+    }
+}
+
+/// Handles each message of a batch on its own; those that fail come back, the others do not.
+pub async fn each_message<F, E>(
+    event: SqsEvent,
+    handle: impl Fn(String) -> F,
+) -> SqsBatchResponse
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::error::Error,
+{
+    let runs = event.records.into_iter().map(|SqsMessage { message_id, body, .. }| {
+        let run = handle(body.unwrap_or_default());
+        async move {
+            let error = run.await.err()?;
+            tracing::warn!(?error, "a message goes back to the queue");
+            message_id
+        }
+    });
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(futures::future::join_all(runs).await.into_iter().flatten());
+    response
+}
