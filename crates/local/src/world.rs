@@ -1,5 +1,7 @@
 //! The functions, the table and the queues, and Lambda's pollers one batch at a time.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use axum::Router;
@@ -33,6 +35,9 @@ const RUN_TIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// Records that one run of fanout gets, as in template.yaml.
 const STREAM_BATCH: usize = 100;
+
+/// The SDK's own wait before it repeats a call: there is no network between us and this AWS.
+const RETRY_BACKOFF: Duration = Duration::from_millis(1);
 
 /// The relay and what it stands on. Making a second one on the same AWS is what a deployment is:
 /// whatever a process remembered is gone.
@@ -186,8 +191,8 @@ fn dynamodb_config(aws: &Aws) -> aws_sdk_dynamodb::Config {
     aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::for_tests())
-        .retry_config(RetryConfig::standard())
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
         .http_client(aws.http_client())
         .build()
 }
@@ -196,8 +201,8 @@ fn sqs_config(aws: &Aws) -> aws_sdk_sqs::Config {
     aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::for_tests())
-        .retry_config(RetryConfig::standard())
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
         .http_client(aws.http_client())
         .build()
 }

@@ -1,0 +1,195 @@
+//! For each handler and each AWS call n in it: that call and all after it fail, once before being
+//! applied and once after; then the process is gone, AWS heals, and the world runs on. Whatever was
+//! acknowledged is delivered, in order, and no lane is stuck.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::SignedDuration;
+use simulator::aws::Fault;
+
+use crate::stage::{Stage, state, successes};
+
+/// More AWS calls than any handler makes in one run here; the sweep ends before it.
+const CALLS_MAX: u64 = 200;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Handler {
+    Ingest,
+    Inbox,
+    Fanout,
+    Deliver,
+    Schedule,
+}
+
+/// One situation to crash in.
+#[derive(Clone)]
+struct Case {
+    name: &'static str,
+    handler: Handler,
+    /// How often the endpoint fails before it recovers.
+    failures: usize,
+    waits: Option<Vec<SignedDuration>>,
+    /// Bodies in the order of arrival.
+    bodies: Vec<String>,
+    /// Statuses that the endpoint is to be told in the end, in order.
+    told: Vec<&'static str>,
+}
+
+fn case(name: &'static str, handler: Handler) -> Case {
+    Case {
+        name,
+        handler,
+        failures: 0,
+        waits: None,
+        bodies: vec![state("SUBMITTED", 1), state("FOC", 2), state("COMPLETE", 3)],
+        told: vec!["SUBMITTED", "FOC", "COMPLETE"],
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let undated = |status: &str| {
+        state(status, 0).replace("<LastModifiedDate>2026-02-03T10:00:00.000Z</LastModifiedDate>", "")
+    };
+    let half_an_hour = Some(vec![SignedDuration::from_mins(30)]);
+    vec![
+        case("ingest", Handler::Ingest),
+        Case {
+            bodies: vec![undated("SUBMITTED")],
+            told: vec!["SUBMITTED"],
+            ..case("ingest of an undated event", Handler::Ingest)
+        },
+        case("inbox", Handler::Inbox),
+        case("fanout", Handler::Fanout),
+        Case {
+            bodies: vec![state("FOC", 2), state("SUBMITTED", 1), state("COMPLETE", 3)],
+            told: vec!["SUBMITTED", "FOC", "COMPLETE"],
+            ..case("fanout of a late event", Handler::Fanout)
+        },
+        case("deliver", Handler::Deliver),
+        Case { failures: 1, ..case("deliver to an endpoint that fails", Handler::Deliver) },
+        Case {
+            failures: 1,
+            waits: half_an_hour.clone(),
+            ..case("deliver, then park", Handler::Deliver)
+        },
+        Case {
+            failures: 1,
+            waits: Some(vec![]),
+            told: vec!["FOC", "COMPLETE"],
+            ..case("deliver, then give up", Handler::Deliver)
+        },
+        Case { failures: 1, waits: half_an_hour, ..case("schedule", Handler::Schedule) },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_call_loses_nothing_and_leaves_no_lane_stuck() {
+    for case in cases() {
+        for fault in [Fault::Refuse, Fault::LoseAnswer] {
+            let mut points = 0;
+            for call in 1..CALLS_MAX {
+                if !crash_at(&case, fault, call).await {
+                    break;
+                }
+                points = call;
+            }
+            assert!((1..CALLS_MAX - 1).contains(&points), "{}: {points} crash points", case.name);
+        }
+    }
+}
+
+/// Crashes at one call; false when the handler made fewer calls.
+async fn crash_at(case: &Case, fault: Fault, call: u64) -> bool {
+    let point = format!("{} at call {call}, {fault:?}", case.name);
+    let mut stage = Stage::new(case.failures, case.waits.clone()).await;
+    let acknowledged = bring_about(&stage, case).await;
+
+    let reached = Arc::new(AtomicU64::new(0));
+    stage.aws.reset_calls();
+    stage.aws.inject({
+        let reached = reached.clone();
+        move |seen| {
+            reached.fetch_max(seen.number, Ordering::SeqCst);
+            (seen.number >= call).then_some(fault)
+        }
+    });
+    let acknowledged = acknowledged | handle(&stage, case).await;
+    stage.aws.heal();
+    let reached = reached.load(Ordering::SeqCst) >= call;
+
+    stage.redeploy().await;
+    stage.run_for(SignedDuration::from_mins(65)).await;
+
+    assert!(stage.is_quiet(), "{point}: something still waits");
+    if acknowledged {
+        assert_eq!(stage.told(), case.told, "{point}");
+    }
+    for one in stage.endpoint.received() {
+        assert_eq!(one.verified, Ok(()), "{point}");
+    }
+    if !reached {
+        let repeated = successes(&stage.endpoint).into_values().find(|count| *count > 1);
+        assert_eq!(repeated, None, "{point}: a POST was repeated without a crash");
+    }
+    reached
+}
+
+/// Brings the world to where the handler has something to do; whether Bandwidth was told 200.
+async fn bring_about(stage: &Stage, case: &Case) -> bool {
+    let world = &stage.world;
+    match case.handler {
+        Handler::Ingest => return false,
+        Handler::Inbox => {
+            stage.aws.inject(|call| {
+                (call.service == simulator::aws::Service::Table).then_some(Fault::Refuse)
+            });
+            post_all(stage, case).await;
+            stage.aws.heal();
+        }
+        Handler::Fanout => post_all(stage, case).await,
+        Handler::Deliver => {
+            post_all(stage, case).await;
+            world.fan_out_batch().await;
+        }
+        Handler::Schedule => {
+            world.run_schedule().await;
+            post_all(stage, case).await;
+            world.fan_out_batch().await;
+            for wake in world.receive_wakes(10) {
+                world.handle_wake(&wake).await;
+            }
+            stage.clock.advance(SignedDuration::from_secs(29 * 60 + 30));
+        }
+    }
+    true
+}
+
+async fn post_all(stage: &Stage, case: &Case) {
+    for body in &case.bodies {
+        stage.post_accepted(body).await;
+    }
+}
+
+/// Runs the handler once; whether Bandwidth was told 200 by it.
+async fn handle(stage: &Stage, case: &Case) -> bool {
+    let world = &stage.world;
+    match case.handler {
+        Handler::Ingest => {
+            let mut all = true;
+            for body in &case.bodies {
+                all &= stage.post(body.clone()).await.0 == 200;
+            }
+            return all;
+        }
+        Handler::Inbox => drop(world.inbox_batch().await),
+        Handler::Fanout => drop(world.fan_out_batch().await),
+        Handler::Deliver => {
+            for wake in world.receive_wakes(10) {
+                world.handle_wake(&wake).await;
+            }
+        }
+        Handler::Schedule => world.run_schedule().await,
+    }
+    false
+}

@@ -1,0 +1,144 @@
+//! A world with one upstream, one tenant, one endpoint, and what tests ask of it.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use jiff::{SignedDuration, Timestamp};
+use local::World;
+use relay::Dice;
+use relay::setup::{self, Login, Wanted};
+use simulator::Clock;
+use simulator::aws::Aws;
+use simulator::endpoint::{Answer, Endpoint, Received};
+use tower::ServiceExt as _;
+
+pub(crate) const UPSTREAM: &str = "9900012";
+pub(crate) const TENANT: &str = "5500001";
+pub(crate) const ORDER: &str = "1b9a2c44-8a1b-4f0e-9a57-9b1b6d5e7c02";
+
+pub(crate) struct Stage {
+    pub(crate) aws: Aws,
+    pub(crate) clock: Clock,
+    pub(crate) world: World,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) login: Login,
+    pub(crate) secret: String,
+}
+
+pub(crate) fn start() -> Timestamp {
+    "2026-02-03T10:00:00Z".parse().unwrap()
+}
+
+impl Stage {
+    /// `failures` is how often the endpoint answers 500 first; `waits` the tenant's retry schedule.
+    pub(crate) async fn new(failures: usize, waits: Option<Vec<SignedDuration>>) -> Stage {
+        let clock = Clock::manual(start());
+        let aws = Aws::memory(clock.clone()).unwrap();
+        let world = World::new(aws.clone(), clock.clone(), dice()).await.unwrap();
+        let endpoint = Endpoint::start(0, Vec::new(), move |_, nth| {
+            Answer::status(if nth < failures { 500 } else { 200 })
+        })
+        .await
+        .unwrap();
+        endpoint.ignore_timestamps();
+        let wanted = Wanted { waits, ..Wanted::everything(TENANT, &endpoint.url()) };
+        setup::tenant(&world.store, TENANT).await.unwrap();
+        let (_, secret) = setup::subscription(&world.store, wanted).await.unwrap();
+        endpoint.set_secrets(vec![secret.clone()]);
+        let login = setup::upstream(&world.store, UPSTREAM, Some(TENANT), vec![]).await.unwrap();
+        Stage { aws, clock, world, endpoint, login, secret }
+    }
+
+    /// What a deployment is: nothing that a process remembered is left.
+    pub(crate) async fn redeploy(&mut self) {
+        self.world = World::new(self.aws.clone(), self.clock.clone(), dice()).await.unwrap();
+    }
+
+    /// Posts as an upstream does that sends its credentials at once.
+    pub(crate) async fn post(&self, body: impl Into<Body>) -> (u16, String) {
+        let user = format!("{}:{}", self.login.username, self.login.password);
+        post(self.world.router(), UPSTREAM, Some(&user), body).await
+    }
+
+    pub(crate) async fn post_accepted(&self, body: &str) {
+        assert_eq!(self.post(body.to_owned()).await, (200, String::new()));
+    }
+
+    pub(crate) async fn run_for(&self, time: SignedDuration) {
+        self.world.run_until(self.clock.now() + time).await;
+    }
+
+    /// The states of the order that the endpoint was told with success, repeats left out.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for one in self.endpoint.received().iter().filter(|one| one.answered == 200) {
+            let status = text_of(one, "Status");
+            if !told.contains(&status) {
+                told.push(status);
+            }
+        }
+        told
+    }
+
+    /// Nothing waits anywhere: neither in the queues nor on the stream.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let queues = [local::WAKES, local::WAKES_DEAD, local::INBOX, local::INBOX_DEAD];
+        queues.iter().all(|name| self.aws.queue(name).len() == 0)
+            && self.aws.stream().batch(1).is_empty()
+    }
+}
+
+/// Always the middle: waits are as planned.
+pub(crate) fn dice() -> Dice {
+    Dice::new(|| 0.5)
+}
+
+pub(crate) async fn post(
+    router: Router,
+    account: &str,
+    user: Option<&str>,
+    body: impl Into<Body>,
+) -> (u16, String) {
+    use base64::Engine as _;
+    let mut request = Request::post(format!("/notify/{account}"));
+    if let Some(user) = user {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(user);
+        request = request.header("authorization", format!("Basic {encoded}"));
+    }
+    let response = router.oneshot(request.body(body.into()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// A state change of [`ORDER`], dated that many seconds after the start.
+pub(crate) fn state(status: &str, second: i64) -> String {
+    let at = start() + SignedDuration::from_secs(second);
+    format!(
+        "<Notification><Status>{status}</Status><SubscriptionId>up-1</SubscriptionId>\
+         <OrderId>{ORDER}</OrderId><OrderType>portins</OrderType>\
+         <LastModifiedDate>{at:.3}</LastModifiedDate></Notification>"
+    )
+}
+
+/// The text of one element of what arrived.
+pub(crate) fn text_of(received: &Received, element: &str) -> String {
+    let body = String::from_utf8(received.body.clone()).unwrap();
+    let rest = body.split_once(&format!("<{element}>")).map_or("", |(_, rest)| rest);
+    rest.split_once(&format!("</{element}>")).map_or("", |(text, _)| text).to_owned()
+}
+
+pub(crate) fn header(received: &Received, name: &str) -> String {
+    received.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned()
+}
+
+/// How often each webhook-id was answered with success.
+pub(crate) fn successes(endpoint: &Endpoint) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for one in endpoint.received().iter().filter(|one| one.answered == 200) {
+        *counts.entry(header(one, "webhook-id")).or_default() += 1;
+    }
+    counts
+}

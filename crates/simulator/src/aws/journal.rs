@@ -1,0 +1,94 @@
+//! An append-only file of JSON lines.
+//!
+//! A line is written with one call and not flushed to the disk: it survives the death of the
+//! process at any moment, not the loss of power. A last line that was cut off is dropped.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    lines: usize,
+}
+
+impl Journal {
+    /// Opens a journal, and reads what stands in it.
+    pub(super) fn open(path: &Path) -> std::io::Result<(Journal, Vec<Value>)> {
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64)?;
+        }
+        let lines = text[..whole].lines().filter_map(|line| serde_json::from_str(line).ok());
+        let lines: Vec<Value> = lines.collect();
+        Ok((Journal { path: path.into(), file, lines: lines.len() }, lines))
+    }
+
+    pub(super) fn append(&mut self, line: &Value) -> std::io::Result<()> {
+        self.lines += 1;
+        self.file.write_all(format!("{line}\n").as_bytes())
+    }
+
+    pub(super) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// Puts `lines` in place of all that stands here, at once.
+    pub(super) fn replace(&mut self, lines: impl Iterator<Item = Value>) -> std::io::Result<()> {
+        let fresh = self.path.with_extension("new");
+        let mut text = String::new();
+        let mut count = 0;
+        for line in lines {
+            text.push_str(&format!("{line}\n"));
+            count += 1;
+        }
+        std::fs::write(&fresh, text)?;
+        std::fs::rename(&fresh, &self.path)?;
+        self.file = OpenOptions::new().append(true).open(&self.path)?;
+        self.lines = count;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Journal;
+    use serde_json::json;
+
+    #[test]
+    fn lines_come_back_and_one_that_was_cut_off_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (mut journal, lines) = Journal::open(&path).unwrap();
+        assert!(lines.is_empty());
+        journal.append(&json!({ "a": 1 })).unwrap();
+        journal.append(&json!({ "a": 2 })).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 1..8 {
+            std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+            assert_eq!(Journal::open(&path).unwrap().1, [json!({ "a": 1 })]);
+        }
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.append(&json!({ "a": 3 })).unwrap();
+        assert_eq!(Journal::open(&path).unwrap().1, [json!({ "a": 1 }), json!({ "a": 3 })]);
+    }
+
+    #[test]
+    fn replacing_leaves_only_the_new_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (mut journal, _) = Journal::open(&path).unwrap();
+        journal.append(&json!(1)).unwrap();
+        journal.replace([json!(2)].into_iter()).unwrap();
+        journal.append(&json!(3)).unwrap();
+        assert_eq!(journal.lines(), 2);
+        assert_eq!(Journal::open(&path).unwrap().1, [json!(2), json!(3)]);
+    }
+}

@@ -1,0 +1,197 @@
+//! AWS, answered in process behind the real SDK's HTTP client: DynamoDB with the stream of its new
+//! items, and SQS. One clock; faults where a test wants them.
+
+mod faults;
+mod journal;
+mod queue;
+mod serve;
+mod stream;
+mod table;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use dynoxide::Database;
+
+use crate::Clock;
+use faults::Faults;
+use queue::Queues;
+
+pub use faults::{Call, Fault, Service};
+pub use queue::{Message, Queue, QueueSettings};
+pub use stream::{Record, Stream};
+
+/// An account and a region of AWS. Clones are one.
+#[derive(Clone)]
+pub struct Aws(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    stream: Stream,
+    queues: Queues,
+    faults: Faults,
+}
+
+impl Aws {
+    /// Keeps everything in memory.
+    pub fn memory(clock: Clock) -> anyhow::Result<Aws> {
+        let database = Database::memory().context("cannot make a database in memory")?;
+        Ok(Aws::new(database, Stream::default(), Queues::new(clock)))
+    }
+
+    /// Keeps everything in a folder, over restarts and sudden deaths of the process.
+    pub fn in_folder(folder: &Path, clock: Clock) -> anyhow::Result<Aws> {
+        std::fs::create_dir_all(folder).context("cannot make the folder")?;
+        let path = folder.join("table.sqlite");
+        let path = path.to_str().context("the folder's name is not UTF-8")?;
+        let database = Database::new(path).context("cannot open the database")?;
+        let stream = Stream::in_folder(folder, |line| table::item(&database, line))
+            .context("cannot read the stream")?;
+        let queues = Queues::in_folder(folder, clock).context("cannot read the queues")?;
+        Ok(Aws::new(database, stream, queues))
+    }
+
+    fn new(database: Database, stream: Stream, queues: Queues) -> Aws {
+        Aws(Arc::new(Inner { database, stream, queues, faults: Faults::default() }))
+    }
+
+    /// What the SDK's clients are to be configured with.
+    pub fn http_client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self.clone());
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// From here on the stream takes new items whose `attribute` starts with `prefix`.
+    pub fn watch(&self, attribute: &str, prefix: &str) {
+        self.0.stream.watch(attribute, prefix);
+    }
+
+    pub fn stream(&self) -> &Stream {
+        &self.0.stream
+    }
+
+    /// Makes a queue, or changes one's settings; answers its URL.
+    pub fn create_queue(&self, name: &str, settings: QueueSettings) -> String {
+        self.0.queues.create(name, settings)
+    }
+
+    /// A queue, as its poller sees it.
+    pub fn queue(&self, name: &str) -> Queue<'_> {
+        Queue::new(&self.0.queues, name)
+    }
+
+    /// Asks `rule` about every call from here on.
+    pub fn inject(&self, rule: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) {
+        self.0.faults.inject(Arc::new(rule));
+    }
+
+    pub fn heal(&self) {
+        self.0.faults.heal();
+    }
+
+    /// Counts calls from 1 again, and logs each from here on.
+    pub fn reset_calls(&self) {
+        self.0.faults.reset();
+    }
+
+    /// The calls since [`Aws::reset_calls`].
+    pub fn calls(&self) -> Vec<Call> {
+        self.0.faults.log()
+    }
+
+    /// Drops items past their time to live; answers how many. Here the system's clock counts.
+    pub fn sweep_expired(&self) -> anyhow::Result<usize> {
+        table::sweep(&self.0.database)
+    }
+
+    /// Answers one request, unless it is to get no answer.
+    fn answer(&self, target: &str, body: &str) -> Outcome {
+        let Some((prefix, operation)) = target.split_once('.') else {
+            return Outcome::Reply(Reply::error(400, "UnknownOperationException", target));
+        };
+        let service = if prefix == "AmazonSQS" { Service::Queue } else { Service::Table };
+        let fault = self.0.faults.meet(service, operation);
+        match (fault, service) {
+            (Some(Fault::Silence), _) => return Outcome::Silence,
+            (Some(Fault::Refuse), _) => {
+                return Outcome::Reply(Reply::error(500, "InternalServerError", "refused"));
+            }
+            (Some(Fault::Throttle), Service::Table) => {
+                let kind = "ProvisionedThroughputExceededException";
+                return Outcome::Reply(Reply::error(400, kind, "throttled"));
+            }
+            (Some(Fault::Throttle), Service::Queue) => {
+                return Outcome::Reply(Reply::error(400, "RequestThrottled", "throttled"));
+            }
+            (Some(Fault::LoseAnswer) | None, _) => {}
+        }
+        let reply = match service {
+            Service::Table => table::answer(&self.0.database, &self.0.stream, operation, body),
+            Service::Queue => self.0.queues.answer(operation, body),
+        };
+        match fault {
+            Some(_) => Outcome::Lost,
+            None => Outcome::Reply(reply),
+        }
+    }
+}
+
+/// A service's answer.
+struct Reply {
+    status: u16,
+    body: String,
+}
+
+enum Outcome {
+    Reply(Reply),
+    /// The connection breaks.
+    Lost,
+    Silence,
+}
+
+impl Reply {
+    fn error(status: u16, kind: &str, message: &str) -> Reply {
+        let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
+        Reply { status, body }
+    }
+}
+
+impl HttpConnector for Aws {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let body = std::str::from_utf8(request.body().bytes().unwrap_or_default());
+        match self.answer(target, body.unwrap_or_default()) {
+            Outcome::Reply(reply) => {
+                HttpConnectorFuture::ready(response(reply).map_err(|error| {
+                    ConnectorError::other(error.into(), None)
+                }))
+            }
+            Outcome::Lost => HttpConnectorFuture::ready(Err(ConnectorError::io(
+                "the connection broke before the answer".into(),
+            ))),
+            Outcome::Silence => HttpConnectorFuture::new(std::future::pending()),
+        }
+    }
+}
+
+fn response(reply: Reply) -> anyhow::Result<HttpResponse> {
+    let status = StatusCode::try_from(reply.status)?;
+    let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    Ok(response)
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aws")
+    }
+}

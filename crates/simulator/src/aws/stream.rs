@@ -1,0 +1,155 @@
+//! The table's stream of new items.
+//!
+//! The embedded database has streams of its own, but each write there searches all records of the
+//! table. Here the new image is taken as it passes by. Which puts create an item is known from
+//! their condition: the items that are watched are put with `attribute_not_exists` only.
+//!
+//! In a folder, what is about to be put is written down before it is put. A kill between the two
+//! leaves a line whose item is missing, which is skipped at the next start; it never leaves an item
+//! without a line.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::journal::Journal;
+
+/// A journal of finished records longer than this starts anew.
+const JOURNAL_LINES_MAX: usize = 10_000;
+
+/// A new item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Rising, with gaps.
+    pub sequence: u64,
+    /// In DynamoDB's JSON.
+    pub image: Value,
+}
+
+/// The stream, as its poller sees it.
+#[derive(Debug, Default)]
+pub struct Stream {
+    state: Mutex<State>,
+    arrived: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    watched: Option<(String, String)>,
+    waiting: VecDeque<Record>,
+    last: u64,
+    finished: u64,
+    journal: Option<Journal>,
+}
+
+impl Stream {
+    pub(super) fn in_folder(
+        folder: &Path,
+        read: impl Fn(&Value) -> Option<Value>,
+    ) -> std::io::Result<Stream> {
+        let (journal, lines) = Journal::open(&folder.join("stream"))?;
+        let finished = lines.iter().filter_map(|line| line["finished"].as_u64()).max().unwrap_or(0);
+        let mut seen = HashSet::new();
+        let mut state = State { finished, last: finished, journal: Some(journal), ..State::default() };
+        for line in &lines {
+            let Some(sequence) = line["put"].as_u64() else { continue };
+            state.last = state.last.max(sequence);
+            if sequence <= finished || !seen.insert(line["key"].to_string()) {
+                continue;
+            }
+            if let Some(image) = read(line) {
+                state.waiting.push_back(Record { sequence, image });
+            }
+        }
+        Ok(Stream { state: Mutex::new(state), arrived: Notify::new() })
+    }
+
+    /// The oldest records that are not finished, without taking them away.
+    pub fn batch(&self, max: usize) -> Vec<Record> {
+        self.state().waiting.iter().take(max).cloned().collect()
+    }
+
+    /// All records up to and including this one have been dealt with.
+    pub fn finish(&self, through: u64) {
+        let mut state = self.state();
+        if through <= state.finished {
+            return;
+        }
+        state.finished = through;
+        while state.waiting.front().is_some_and(|record| record.sequence <= through) {
+            state.waiting.pop_front();
+        }
+        let line = json!({ "finished": through });
+        let all_done = state.waiting.is_empty();
+        if let Some(journal) = &mut state.journal {
+            let written = match all_done && journal.lines() > JOURNAL_LINES_MAX {
+                true => journal.replace([line].into_iter()),
+                // A line that is lost makes records come again, which is harmless.
+                false => journal.append(&line),
+            };
+            drop(written);
+        }
+    }
+
+    /// Waits until there is something to do.
+    pub async fn ready(&self) {
+        loop {
+            let arrived = self.arrived.notified();
+            if !self.state().waiting.is_empty() {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
+    pub(super) fn watch(&self, attribute: &str, prefix: &str) {
+        self.state().watched = Some((attribute.into(), prefix.into()));
+    }
+
+    /// Applies a put of items, and takes those that are watched. Records stand in the order in which
+    /// their puts were applied, because only one is applied at a time.
+    pub(super) fn taking<T, E>(
+        &self,
+        table: &str,
+        items: &[&Value],
+        apply: impl FnOnce() -> Result<T, E>,
+    ) -> std::io::Result<Result<T, E>> {
+        let mut state = self.state();
+        let watched: Vec<&&Value> = items.iter().filter(|item| state.watches(item)).collect();
+        if watched.is_empty() {
+            drop(state);
+            return Ok(apply());
+        }
+        let mut records = Vec::new();
+        for image in watched {
+            state.last += 1;
+            let sequence = state.last;
+            if let Some(journal) = &mut state.journal {
+                let key = json!({ "pk": image["pk"], "sk": image["sk"] });
+                journal.append(&json!({ "put": sequence, "table": table, "key": key }))?;
+            }
+            records.push(Record { sequence, image: (**image).clone() });
+        }
+        let applied = apply();
+        if applied.is_ok() {
+            state.waiting.extend(records);
+            self.arrived.notify_waiters();
+        }
+        Ok(applied)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn watches(&self, item: &Value) -> bool {
+        self.watched.as_ref().is_some_and(|(attribute, prefix)| {
+            item[attribute]["S"].as_str().is_some_and(|value| value.starts_with(prefix.as_str()))
+        })
+    }
+}

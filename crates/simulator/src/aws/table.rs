@@ -1,0 +1,89 @@
+//! DynamoDB, by the embedded database.
+
+use anyhow::Context as _;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Reply;
+use super::stream::Stream;
+
+/// Answers one operation of DynamoDB.
+pub(super) fn answer(database: &Database, stream: &Stream, operation: &str, body: &str) -> Reply {
+    let done = match operation {
+        "PutItem" | "TransactWriteItems" => write(database, stream, operation, body),
+        operation => apply(database, operation, body),
+    };
+    match done {
+        Ok(json) => Reply { status: 200, body: json },
+        Err(error) => Reply { status: error.status_code(), body: error.to_json() },
+    }
+}
+
+/// A write whose new items the stream may be watching.
+fn write(
+    database: &Database,
+    stream: &Stream,
+    operation: &str,
+    body: &str,
+) -> Result<String, DynoxideError> {
+    let request: Value = serde_json::from_str(body)
+        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+    let puts: Vec<&Value> = match operation {
+        "PutItem" => vec![&request],
+        _ => request["TransactItems"]
+            .as_array()
+            .map(|items| items.iter().filter_map(|item| item.get("Put")).collect())
+            .unwrap_or_default(),
+    };
+    let creates = |put: &&&Value| {
+        put["ConditionExpression"].as_str().is_some_and(|it| it.contains("attribute_not_exists"))
+    };
+    let created: Vec<&Value> = puts.iter().filter(creates).map(|put| &put["Item"]).collect();
+    let table = puts.first().and_then(|put| put["TableName"].as_str()).unwrap_or_default();
+    stream
+        .taking(table, &created, || apply(database, operation, body))
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))?
+}
+
+fn apply(database: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
+    match operation {
+        "CreateTable" => call(body, |request| database.create_table(request)),
+        "DescribeTable" => call(body, |request| database.describe_table(request)),
+        "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
+        "PutItem" => call(body, |request| database.put_item(request)),
+        "GetItem" => call(body, |request| database.get_item(request)),
+        "UpdateItem" => call(body, |request| database.update_item(request)),
+        "DeleteItem" => call(body, |request| database.delete_item(request)),
+        "Query" => call(body, |request| database.query(request)),
+        "Scan" => call(body, |request| database.scan(request)),
+        "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
+        "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
+        "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),
+        "TransactGetItems" => call(body, |request| database.transact_get_items(request)),
+        unknown => Err(DynoxideError::ValidationException(format!("no operation {unknown}"))),
+    }
+}
+
+fn call<Q: DeserializeOwned, A: Serialize>(
+    body: &str,
+    run: impl FnOnce(Q) -> Result<A, DynoxideError>,
+) -> Result<String, DynoxideError> {
+    let request = serde_json::from_str(body)
+        .map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
+    serde_json::to_string(&run(request)?)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// One item, by what the stream's journal says of it.
+pub(super) fn item(database: &Database, line: &Value) -> Option<Value> {
+    let request = json!({ "TableName": line["table"], "Key": line["key"] });
+    let answer = apply(database, "GetItem", &request.to_string()).ok()?;
+    serde_json::from_str::<Value>(&answer).ok()?.get("Item").cloned()
+}
+
+/// Drops what has expired, as far as the database's own clock says.
+pub(super) fn sweep(database: &Database) -> anyhow::Result<usize> {
+    database.sweep_ttl().context("cannot drop expired items")
+}
