@@ -85,10 +85,7 @@ impl Start {
 }
 
 /// Handles each message of a batch on its own; those that fail come back, the others do not.
-pub async fn each_message<F, E>(
-    event: SqsEvent,
-    handle: impl Fn(String) -> F,
-) -> SqsBatchResponse
+pub async fn each_message<F, E>(event: SqsEvent, handle: impl Fn(String) -> F) -> SqsBatchResponse
 where
     F: Future<Output = Result<(), E>>,
     E: std::error::Error,

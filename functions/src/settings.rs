@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_at_once() {
-        let mut settings = settings(&[("ALLOW_HTTP", "yes"), ("ALLOWED_NETWORKS", "10.0.0.0/8, moon")]);
+        let mut settings =
+            settings(&[("ALLOW_HTTP", "yes"), ("ALLOWED_NETWORKS", "10.0.0.0/8, moon")]);
         assert_eq!(settings.required("TABLE"), "");
         assert_eq!(settings.policy().networks.len(), 1);
         assert_eq!(

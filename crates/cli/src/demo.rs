@@ -28,11 +28,8 @@ const SOUTH: &str = "5500002";
 const FAILURES: usize = 2;
 
 /// Waits of the demo, in place of 5 s, 30 s and so on: nobody should have to wait for it.
-const WAITS: [SignedDuration; 3] = [
-    SignedDuration::from_secs(1),
-    SignedDuration::from_secs(2),
-    SignedDuration::from_secs(4),
-];
+const WAITS: [SignedDuration; 3] =
+    [SignedDuration::from_secs(1), SignedDuration::from_secs(2), SignedDuration::from_secs(4)];
 
 /// By then all has been delivered, or never will be.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,10 +97,8 @@ async fn customer(
         Answer::status(if nth < failures { 500 } else { 200 })
     })
     .await?;
-    let wanted = Wanted {
-        waits: Some(WAITS.to_vec()),
-        ..Wanted::everything(tenant, &endpoint.url())
-    };
+    let wanted =
+        Wanted { waits: Some(WAITS.to_vec()), ..Wanted::everything(tenant, &endpoint.url()) };
     let (subscription, secret) = setup::subscription(&world.store, wanted).await?;
     endpoint.set_secrets(vec![secret]);
     Ok(Customer { name, tenant, endpoint, subscription })
@@ -124,7 +119,10 @@ struct Orders {
 }
 
 impl Orders {
-    #[expect(clippy::disallowed_methods, reason = "stands in for Bandwidth, whose clock is its own")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stands in for Bandwidth, whose clock is its own"
+    )]
     fn new() -> anyhow::Result<Orders> {
         Ok(Orders {
             number_order: crate::send::uuid()?,
@@ -153,7 +151,8 @@ impl Orders {
         let order = || of(&self.number_order, "orders", "north-17");
         let port_in = || of(&self.port_in, "portins", "south-4");
         let second = || of(&self.second_order, "orders", "south-5");
-        let state = |message: Message, status: &str| Message { status: Some(status.into()), ..message };
+        let state =
+            |message: Message, status: &str| Message { status: Some(status.into()), ..message };
         let note = |message: Message, note: &str| Message { note: Some(note.into()), ..message };
         let numbers = |message: Message, numbers: &[&str]| Message {
             completed_telephone_numbers: numbers.iter().map(|number| (*number).into()).collect(),

@@ -44,7 +44,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         options.user.split_once(':').context("--user wants username:password")?;
     let bandwidth = Bandwidth::new(&options.url, username, password);
     let xml = message(&options)?.to_xml();
-    let told = bandwidth.notify(&xml).await.with_context(|| format!("{} is out of reach", options.url))?;
+    let told =
+        bandwidth.notify(&xml).await.with_context(|| format!("{} is out of reach", options.url))?;
     if told.first_status != told.status {
         say(format!("{} without credentials, {} with them", told.first_status, told.status));
     }

@@ -42,8 +42,9 @@ impl Timeline {
             "an attempt failed" => {
                 let why = [fields.get("status"), fields.get("error")];
                 let why = why.into_iter().find(|why| !why.is_empty()).unwrap_or("?");
-                let wait = fields.get("retry_in_ms").parse().unwrap_or(0.0) / 1000.0;
-                format!("failed {why}    {order} to {to} at attempt {attempt}: retry in {wait:.1} s")
+                let at = fields.get("retry_at");
+                let time = at.get(11..19).unwrap_or(at);
+                format!("failed ({why})  {order} to {to} at attempt {attempt}: retry at {time}")
             }
             _ => return None,
         };

@@ -43,12 +43,14 @@ impl Running {
 
 /// Starts the listener and the pollers.
 pub async fn serve(world: World, listen: SocketAddr) -> anyhow::Result<Running> {
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
-    let server = axum::serve(listener, world.router()).with_graceful_shutdown(told(stopped.clone()));
+    let server =
+        axum::serve(listener, world.router()).with_graceful_shutdown(told(stopped.clone()));
     tasks.spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(?error, "the listener broke off");
@@ -81,7 +83,7 @@ async fn take_in(world: World, stopped: watch::Receiver<bool>) {
 async fn run_schedule(world: World, stopped: watch::Receiver<bool>) {
     let mut minute = tokio::time::interval(SCHEDULE_EVERY);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while unless(&stopped, async { drop(minute.tick().await) }).await {
+    while unless(&stopped, async { _ = minute.tick().await }).await {
         world.run_schedule().await;
         if let Err(error) = world.aws.sweep_expired() {
             tracing::warn!(?error, "what has expired could not be dropped");
@@ -121,7 +123,10 @@ async fn told(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "a poller's pause, as Lambda's between failed batches")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a poller's pause, as Lambda's between failed batches"
+)]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }

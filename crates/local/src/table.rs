@@ -46,7 +46,8 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
         .send()
         .await
         .context("cannot create the table")?;
-    let expires = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build()?;
+    let expires =
+        TimeToLiveSpecification::builder().enabled(true).attribute_name("expires").build()?;
     client
         .update_time_to_live()
         .table_name(TABLE)

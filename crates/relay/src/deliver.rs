@@ -19,7 +19,7 @@ use secrecy::ExposeSecret as _;
 use crate::egress::{Answer, Egress, POST_TIMEOUT, Post};
 use crate::queue::{QueueError, Wake, Wakes};
 use crate::secret::sha256;
-use crate::store::{Finish, Lane, Settled, Store, StoreError, StoredEvent};
+use crate::store::{Finish, Lane, Settled, Store, StoreError};
 use crate::{Clock, Dice};
 
 /// A handler starts no POST later than this before its end: the POST itself, and the writes after it.
@@ -87,7 +87,8 @@ pub async fn one(deliver: &Deliver, body: &str, deadline: Timestamp) -> Result<(
 }
 
 fn may_start(now: Timestamp, deadline: Timestamp) -> bool {
-    now.duration_until(deadline).as_secs() >= i64::try_from(LAST_START.as_secs()).unwrap_or(i64::MAX)
+    now.duration_until(deadline).as_secs()
+        >= i64::try_from(LAST_START.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Makes one attempt; answers whether the delivery is finished, so that the lane goes on.
@@ -114,11 +115,11 @@ async fn attempt_one(
         status: answer.status,
         error: answer.error,
     };
-    log(lane, delivery, &event, &attempt);
 
     let waits = subscription.waits.as_deref().unwrap_or(&retry::WAITS);
     let made = delivery.attempts_made + 1;
     let next = lane::after_attempt(attempt.succeeded(), made, waits, now, deliver.dice.draw());
+    log(lane, delivery, &attempt, next);
     settle(deliver, lane, delivery, &attempt, &answer, next).await
 }
 
@@ -139,7 +140,9 @@ async fn settle(
             // Finished by us, or by another meanwhile: the lane goes on either way.
             return Ok(true);
         }
-        Next::Dead => store.finish(lane, delivery, attempt, &answer.text, Finish::Dead, now).await?,
+        Next::Dead => {
+            store.finish(lane, delivery, attempt, &answer.text, Finish::Dead, now).await?
+        }
         Next::Park { at } => {
             store.put_off(lane, delivery, attempt, &answer.text, at, true).await?;
             return Ok(false);
@@ -157,12 +160,15 @@ async fn settle(
 }
 
 /// The subscription is gone, and with it the endpoint.
-async fn give_up(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<bool, DeliverError> {
+async fn give_up(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+) -> Result<bool, DeliverError> {
     let now = deliver.clock.now();
     let attempt =
         Attempt { at: now, duration_ms: 0, status: None, error: Some(ErrorClass::Unsubscribed) };
-    let settled =
-        deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
+    let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
     Ok(settled == Settled::Done)
 }
 
@@ -208,17 +214,22 @@ fn webhook_id(lane: &Lane, delivery: &Delivery) -> String {
     format!("msg_{hex}")
 }
 
-fn log(lane: &Lane, delivery: &Delivery, event: &StoredEvent, attempt: &Attempt) {
+fn log(lane: &Lane, delivery: &Delivery, attempt: &Attempt, next: Next) {
+    let (what, retry_at) = match next {
+        Next::Delivered => ("delivered", None),
+        Next::Dead => ("an attempt failed, and it was the last", None),
+        Next::Retry { at, .. } | Next::Park { at } => ("an attempt failed", Some(at)),
+    };
     tracing::info!(
         tenant = %delivery.tenant,
         subscription = %lane.subscription,
-        order = %event.subject,
-        event = %event.key,
+        order = %lane.subject,
+        event = %delivery.key,
         attempt = delivery.attempts_made + 1,
         status = attempt.status,
         error = attempt.error.map(ErrorClass::name),
         duration_ms = attempt.duration_ms,
-        "{}",
-        if attempt.succeeded() { "delivered" } else { "an attempt failed" }
+        retry_at = retry_at.map(|at| at.to_string()),
+        "{what}"
     );
 }

@@ -132,13 +132,15 @@ impl Answer {
     }
 
     fn failed(error: &reqwest::Error) -> Answer {
-        if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<address::Refused>()) {
+        if let Some(refused) =
+            causes(error).find_map(|cause| cause.downcast_ref::<address::Refused>())
+        {
             return Answer::refused(refused);
         }
         let caused_by = |is: fn(&(dyn Error + 'static)) -> bool| causes(error).any(is);
         Answer::none(match () {
             () if caused_by(|cause| cause.is::<NoAddress>()) => ErrorClass::Dns,
-            () if caused_by(|cause| cause.is::<rustls::Error>() || wraps_tls(cause)) => ErrorClass::Tls,
+            () if caused_by(|cause| cause.is::<rustls::Error>()) => ErrorClass::Tls,
             () if error.is_timeout() => ErrorClass::Timeout,
             () if error.is_connect() => ErrorClass::Connect,
             () => ErrorClass::Protocol,
@@ -146,21 +148,18 @@ impl Answer {
     }
 }
 
+/// What caused an error, and what caused that. An I/O error hides what it wraps from `source`.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = error.source();
     std::iter::from_fn(move || {
         let cause = next?;
-        next = cause.source();
+        let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
         Some(cause)
     })
-}
-
-/// An I/O error hides its cause from `source()`.
-fn wraps_tls(cause: &(dyn Error + 'static)) -> bool {
-    cause
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::get_ref)
-        .is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 /// Resolves names, and gives the client only addresses that policy allows.

@@ -112,7 +112,11 @@ async fn matching(
     Ok(covering.map(|one| one.id.clone()).collect())
 }
 
-fn feed_entry(event: &StoredEvent, notification: &Notification, matching: Vec<String>) -> FeedEntry {
+fn feed_entry(
+    event: &StoredEvent,
+    notification: &Notification,
+    matching: Vec<String>,
+) -> FeedEntry {
     FeedEntry {
         upstream: event.upstream.clone(),
         subject: event.subject.clone(),

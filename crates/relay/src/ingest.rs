@@ -110,10 +110,12 @@ pub(crate) async fn verify(store: &Store, arrival: &Arrival) -> Result<bool, Sto
     }
     let upstream = store.upstream(&arrival.account).await?;
     let known = upstream.as_ref().as_ref().map(|upstream: &Upstream| &upstream.credentials[..]);
-    let known = known.unwrap_or_default().iter().map(|one| (one.username.as_str(), one.password_sha256));
+    let known =
+        known.unwrap_or_default().iter().map(|one| (one.username.as_str(), one.password_sha256));
     let stand_in = [("", [0; 32])];
     Ok(known.chain(stand_in).fold(false, |found, (username, password_sha256)| {
-        let same_name = same(&sha256(username.as_bytes()), &sha256(arrival.proof.username.as_bytes()));
+        let same_name =
+            same(&sha256(username.as_bytes()), &sha256(arrival.proof.username.as_bytes()));
         let same_password = same(&password_sha256, &arrival.proof.password_sha256);
         found | (same_name & same_password)
     }))
@@ -146,9 +148,7 @@ pub(crate) async fn keep(
     let digest = notification.digest();
     let at = match stated_time(&notification) {
         Some(at) => at,
-        None => {
-            store.first_seen(&arrival.account, &subject, &digest, arrival.received_at).await?
-        }
+        None => store.first_seen(&arrival.account, &subject, &digest, arrival.received_at).await?,
     };
     let event = StoredEvent {
         upstream: arrival.account.clone(),

@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_delay_is_rounded_up_and_kept_within_what_the_queue_takes() {
-        let check = |millis, seconds| assert_eq!(whole_seconds(SignedDuration::from_millis(millis)), seconds);
+        let check = |millis, seconds| {
+            assert_eq!(whole_seconds(SignedDuration::from_millis(millis)), seconds)
+        };
         check(-5, 0);
         check(0, 0);
         check(1, 1);

@@ -44,7 +44,8 @@ impl Bandwidth {
         let first_status = first.status().as_u16();
         let challenge = first.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         let challenged = first_status == 401
-            && challenge.is_some_and(|it| it.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("basic ")));
+            && challenge
+                .is_some_and(|it| it.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("basic ")));
         let last = match challenged {
             true => self.post(xml, true).await?,
             false => first,

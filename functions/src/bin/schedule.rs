@@ -8,8 +8,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let mut start = functions::start();
-    let schedule =
-        &Schedule { store: start.store(), wakes: start.wakes(), clock: Clock::system() };
+    let schedule = &Schedule { store: start.store(), wakes: start.wakes(), clock: Clock::system() };
     start.settings.check()?;
     run(service_fn(|_tick: LambdaEvent<Value>| async move {
         schedule::run(schedule).await?;

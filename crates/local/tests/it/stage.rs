@@ -1,7 +1,8 @@
 //! A world with one upstream, one tenant, one endpoint, and what tests ask of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -17,6 +18,8 @@ use tower::ServiceExt as _;
 pub(crate) const UPSTREAM: &str = "9900012";
 pub(crate) const TENANT: &str = "5500001";
 pub(crate) const ORDER: &str = "1b9a2c44-8a1b-4f0e-9a57-9b1b6d5e7c02";
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) struct Stage {
     pub(crate) aws: Aws,
@@ -34,14 +37,21 @@ pub(crate) fn start() -> Timestamp {
 impl Stage {
     /// `failures` is how often the endpoint answers 500 first; `waits` the tenant's retry schedule.
     pub(crate) async fn new(failures: usize, waits: Option<Vec<SignedDuration>>) -> Stage {
+        Stage::with_script(waits, move |_, nth| if nth < failures { 500 } else { 200 }).await
+    }
+
+    /// `script` says what status the endpoint answers with.
+    pub(crate) async fn with_script(
+        waits: Option<Vec<SignedDuration>>,
+        script: impl Fn(&Received, usize) -> u16 + Send + Sync + 'static,
+    ) -> Stage {
         let clock = Clock::manual(start());
         let aws = Aws::memory(clock.clone()).unwrap();
         let world = World::new(aws.clone(), clock.clone(), dice()).await.unwrap();
-        let endpoint = Endpoint::start(0, Vec::new(), move |_, nth| {
-            Answer::status(if nth < failures { 500 } else { 200 })
-        })
-        .await
-        .unwrap();
+        let endpoint =
+            Endpoint::start(0, Vec::new(), move |one, nth| Answer::status(script(one, nth)))
+                .await
+                .unwrap();
         endpoint.ignore_timestamps();
         let wanted = Wanted { waits, ..Wanted::everything(TENANT, &endpoint.url()) };
         setup::tenant(&world.store, TENANT).await.unwrap();
@@ -68,6 +78,32 @@ impl Stage {
 
     pub(crate) async fn run_for(&self, time: SignedDuration) {
         self.world.run_until(self.clock.now() + time).await;
+    }
+
+    /// The table, past the relay.
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .http_client(self.aws.http_client())
+            .build();
+        aws_sdk_dynamodb::Client::from_conf(config)
+    }
+
+    /// All items of one partition.
+    pub(crate) async fn items(&self, pk: &str) -> Vec<Item> {
+        let page = self
+            .dynamodb()
+            .query()
+            .table_name("hookline")
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(pk.into()))
+            .send()
+            .await
+            .unwrap();
+        page.items.unwrap()
     }
 
     /// The states of the order that the endpoint was told with success, repeats left out.

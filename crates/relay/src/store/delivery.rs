@@ -85,7 +85,11 @@ struct AttemptBody {
 
 impl Store {
     /// The delivery at `key`, as it is now.
-    pub async fn delivery(&self, lane: &Lane, key: &EventKey) -> Result<Option<Delivery>, StoreError> {
+    pub async fn delivery(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+    ) -> Result<Option<Delivery>, StoreError> {
         let action = "read a delivery";
         let found = self
             .client
@@ -174,12 +178,8 @@ impl Store {
         if let Some(newest) = &place.newest {
             together.push(self.told_sequence(action, lane, newest, place.sequence)?);
         }
-        let written = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(together))
-            .send()
-            .await;
+        let written =
+            self.client.transact_write_items().set_transact_items(Some(together)).send().await;
         match written {
             Ok(_) => Ok(Put::Done),
             Err(error) if error.as_service_error().is_some_and(a_condition_failed) => {
@@ -224,7 +224,10 @@ impl Store {
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":pending", text(State::Pending.name()))
             .build();
-        transact(action, check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
+        transact(
+            action,
+            check.map(|check| TransactWriteItem::builder().condition_check(check).build()),
+        )
     }
 
     fn told_sequence(
@@ -444,9 +447,13 @@ fn serde_text(at: Timestamp) -> AttributeValue {
 
 fn delivery(action: &'static str, item: Attributes) -> Result<Delivery, StoreError> {
     let body = read::<Body>(action, item)?.body;
-    let state = State::ALL.into_iter().find(|state| state.name() == body.state).ok_or_else(|| {
-        StoreError::Shape { action, source: format!("no state is called {:?}", body.state).into() }
-    })?;
+    let state =
+        State::ALL.into_iter().find(|state| state.name() == body.state).ok_or_else(|| {
+            StoreError::Shape {
+                action,
+                source: format!("no state is called {:?}", body.state).into(),
+            }
+        })?;
     Ok(Delivery {
         key: body.key,
         tenant: body.tenant,

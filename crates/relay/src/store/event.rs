@@ -169,7 +169,9 @@ impl Store {
             .await
             .map_err(failed(action))?;
         match found.item {
-            Some(item) => Ok(Some(StoredEvent::from_body(action, read::<Body>(action, item)?.body)?)),
+            Some(item) => {
+                Ok(Some(StoredEvent::from_body(action, read::<Body>(action, item)?.body)?))
+            }
             None => Ok(None),
         }
     }

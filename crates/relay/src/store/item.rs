@@ -42,8 +42,12 @@ impl<T> Item<T> {
 
 pub(super) type Attributes = HashMap<String, AttributeValue>;
 
-pub(super) fn write<T: Serialize>(action: &'static str, item: &T) -> Result<Attributes, StoreError> {
-    serde_dynamo::to_item(item).map_err(|source| StoreError::Shape { action, source: source.into() })
+pub(super) fn write<T: Serialize>(
+    action: &'static str,
+    item: &T,
+) -> Result<Attributes, StoreError> {
+    serde_dynamo::to_item(item)
+        .map_err(|source| StoreError::Shape { action, source: source.into() })
 }
 
 pub(super) fn read<T: DeserializeOwned>(
@@ -56,6 +60,9 @@ pub(super) fn read<T: DeserializeOwned>(
 
 impl Key {
     pub(super) fn attributes(self) -> Attributes {
-        HashMap::from([("pk".into(), AttributeValue::S(self.pk)), ("sk".into(), AttributeValue::S(self.sk))])
+        HashMap::from([
+            ("pk".into(), AttributeValue::S(self.pk)),
+            ("sk".into(), AttributeValue::S(self.sk)),
+        ])
     }
 }

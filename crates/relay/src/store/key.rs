@@ -161,7 +161,10 @@ mod tests {
     fn a_feed_is_kept_by_day_and_by_owner() {
         let at: Timestamp = "2026-02-03T10:11:12Z".parse().unwrap();
         let key = feed(Some("1001"), "99", at, "ab");
-        assert_eq!((key.pk.as_str(), key.sk.as_str()), ("TENANT#1001#FEED#2026-02-03", "2026-02-03T10:11:12.000Z#ab"));
+        assert_eq!(
+            (key.pk.as_str(), key.sk.as_str()),
+            ("TENANT#1001#FEED#2026-02-03", "2026-02-03T10:11:12.000Z#ab")
+        );
         assert_eq!(feed(None, "99", at, "ab").pk, "UPSTREAM#99#UNOWNED#2026-02-03");
     }
 }

@@ -87,7 +87,11 @@ impl Store {
     }
 
     /// One subscription; `None` when the tenant has none of that id.
-    pub async fn subscription(&self, tenant: &str, id: &str) -> Result<Option<Subscription>, StoreError> {
+    pub async fn subscription(
+        &self,
+        tenant: &str,
+        id: &str,
+    ) -> Result<Option<Subscription>, StoreError> {
         let find = |all: &Vec<Subscription>| all.iter().find(|one| one.id == id).cloned();
         if let Some(found) = find(&*self.subscriptions(tenant).await?) {
             return Ok(Some(found));
@@ -96,7 +100,10 @@ impl Store {
         Ok(find(&*self.refreshed_subscriptions(tenant).await?))
     }
 
-    async fn refreshed_subscriptions(&self, tenant: &str) -> Result<Arc<Vec<Subscription>>, StoreError> {
+    async fn refreshed_subscriptions(
+        &self,
+        tenant: &str,
+    ) -> Result<Arc<Vec<Subscription>>, StoreError> {
         let read = Arc::new(self.read_subscriptions(tenant).await?);
         self.subscriptions.put(tenant, read.clone());
         Ok(read)

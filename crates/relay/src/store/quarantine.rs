@@ -23,9 +23,14 @@ pub struct Quarantined {
 
 impl Store {
     /// Keeps a body; keeping it twice is the same as once.
-    pub async fn put_quarantined(&self, account: &str, kept: &Quarantined) -> Result<(), StoreError> {
+    pub async fn put_quarantined(
+        &self,
+        account: &str,
+        kept: &Quarantined,
+    ) -> Result<(), StoreError> {
         let action = "put a body into quarantine";
-        let hash: String = sha256(&kept.raw)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String =
+            sha256(&kept.raw)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let item = Item::new(key::quarantine(account, kept.received_at, &hash), kept)
             .kept_for(QUARANTINE, kept.received_at);
         self.client

@@ -90,7 +90,11 @@ impl Store {
         Ok(all)
     }
 
-    async fn put<T: Serialize>(&self, action: &'static str, item: &Item<T>) -> Result<(), StoreError> {
+    async fn put<T: Serialize>(
+        &self,
+        action: &'static str,
+        item: &Item<T>,
+    ) -> Result<(), StoreError> {
         self.client
             .put_item()
             .table_name(&self.table)

@@ -30,7 +30,10 @@ struct RuleBody {
 }
 
 impl Store {
-    pub(super) async fn read_upstream(&self, account: &str) -> Result<Option<Upstream>, StoreError> {
+    pub(super) async fn read_upstream(
+        &self,
+        account: &str,
+    ) -> Result<Option<Upstream>, StoreError> {
         let action = "read an upstream";
         let found = self
             .client
@@ -40,7 +43,10 @@ impl Store {
             .send()
             .await
             .map_err(failed(action))?;
-        found.item.map(|item| read(action, item).map(|item: Item<Body>| item.body.into())).transpose()
+        found
+            .item
+            .map(|item| read(action, item).map(|item: Item<Body>| item.body.into()))
+            .transpose()
     }
 
     /// Puts an upstream, or replaces it.

@@ -170,11 +170,9 @@ impl HttpConnector for Aws {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let body = std::str::from_utf8(request.body().bytes().unwrap_or_default());
         match self.answer(target, body.unwrap_or_default()) {
-            Outcome::Reply(reply) => {
-                HttpConnectorFuture::ready(response(reply).map_err(|error| {
-                    ConnectorError::other(error.into(), None)
-                }))
-            }
+            Outcome::Reply(reply) => HttpConnectorFuture::ready(
+                response(reply).map_err(|error| ConnectorError::other(error.into(), None)),
+            ),
             Outcome::Lost => HttpConnectorFuture::ready(Err(ConnectorError::io(
                 "the connection broke before the answer".into(),
             ))),

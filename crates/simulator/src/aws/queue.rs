@@ -127,7 +127,9 @@ impl<'a> Queue<'a> {
     pub fn bodies(&self) -> Vec<String> {
         let state = self.queues.state();
         let contents = state.queues.get(&self.name);
-        contents.map(|all| all.messages.values().map(|held| held.body.clone()).collect()).unwrap_or_default()
+        contents
+            .map(|all| all.messages.values().map(|held| held.body.clone()).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -237,7 +239,8 @@ impl Queues {
         let state = self.state();
         let held = || state.queues.get(name).into_iter().flat_map(|all| all.messages.values());
         let visible = held().filter(|held| held.visible_at <= now).count();
-        let delayed = held().filter(|held| held.visible_at > now && held.receive_count == 0).count();
+        let delayed =
+            held().filter(|held| held.visible_at > now && held.receive_count == 0).count();
         let in_flight = held().count() - visible - delayed;
         json!({ "Attributes": {
             "ApproximateNumberOfMessages": visible.to_string(),
@@ -312,7 +315,11 @@ impl State {
     }
 
     fn bury(&mut self, name: &str, id: u64, dead: &str, now: Timestamp) {
-        let body = self.queues.get(name).and_then(|all| all.messages.get(&id)).map(|held| held.body.clone());
+        let body = self
+            .queues
+            .get(name)
+            .and_then(|all| all.messages.get(&id))
+            .map(|held| held.body.clone());
         if let Some(body) = body
             && self.put(dead, body, now, 0).is_ok()
         {

@@ -53,7 +53,8 @@ impl Stream {
         let (journal, lines) = Journal::open(&folder.join("stream"))?;
         let finished = lines.iter().filter_map(|line| line["finished"].as_u64()).max().unwrap_or(0);
         let mut seen = HashSet::new();
-        let mut state = State { finished, last: finished, journal: Some(journal), ..State::default() };
+        let mut state =
+            State { finished, last: finished, journal: Some(journal), ..State::default() };
         for line in &lines {
             let Some(sequence) = line["put"].as_u64() else { continue };
             state.last = state.last.max(sequence);
