@@ -1,5 +1,7 @@
 //! The real SDK against the AWS that is played here.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
+
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, GlobalSecondaryIndex,
     KeySchemaElement, KeyType, Projection, ProjectionType, Put,

@@ -1,5 +1,7 @@
 //! The relay from end to end, in process: the real SDK, the real HTTP, a clock that tests drive.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
+
 mod crash_points;
 mod ingest;
 mod logs;

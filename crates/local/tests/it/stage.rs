@@ -121,7 +121,7 @@ impl Stage {
     /// Nothing waits anywhere: neither in the queues nor on the stream.
     pub(crate) fn is_quiet(&self) -> bool {
         let queues = [local::WAKES, local::WAKES_DEAD, local::INBOX, local::INBOX_DEAD];
-        queues.iter().all(|name| self.aws.queue(name).len() == 0)
+        queues.iter().all(|name| self.aws.queue(name).is_empty())
             && self.aws.stream().batch(1).is_empty()
     }
 }

@@ -15,8 +15,11 @@ const ENTRIES_MAX: usize = 10_000;
 
 pub(super) struct Cache<T> {
     clock: Clock,
-    entries: Arc<Mutex<HashMap<String, (Timestamp, Arc<T>)>>>,
+    entries: Arc<Mutex<Entries<T>>>,
 }
+
+/// When each was read, and what.
+type Entries<T> = HashMap<String, (Timestamp, Arc<T>)>;
 
 impl<T> Cache<T> {
     pub(super) fn new(clock: Clock) -> Cache<T> {
