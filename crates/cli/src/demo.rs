@@ -57,7 +57,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     say(format!(
         "The relay listens on {url}.\n\
          Two tenants: {}, the default owner, and {}, who owns orders whose CustomerOrderId starts\n\
-         with south-. {}'s endpoint answers 500 {FAILURES} times, then recovers. The waits before a\n\
+         with south-. {}'s endpoint fails {FAILURES} times with 500, then recovers. The waits before a\n\
          retry are shortened for the demo: 1 s, 2 s, 4 s instead of 5 s, 30 s, 2 min.\n",
         north.name, south.name, south.name
     ));

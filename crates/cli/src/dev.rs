@@ -19,6 +19,10 @@ use crate::output::say;
 /// The accounts that the first start makes.
 const UPSTREAM: &str = "9900012";
 const TENANT: &str = "5500001";
+const SUBSCRIPTION: &str = "0f3d9a52-6c1e-4b7a-9d84-52e1c7a0b6f1";
+
+/// Where `hookline listen` listens.
+const ENDPOINT: &str = "http://127.0.0.1:9000/";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -29,8 +33,9 @@ pub(crate) struct Options {
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Where the tenant that the first start makes wants its notifications
-    #[arg(long, default_value = "http://127.0.0.1:9000/")]
-    endpoint: String,
+    /// [default: http://127.0.0.1:9000/]
+    #[arg(long)]
+    endpoint: Option<String>,
     /// Print one JSON line when ready, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -59,9 +64,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let aws = Aws::in_folder(&options.data, clock.clone())
         .with_context(|| format!("cannot use the data in {}", options.data.display()))?;
     let world = World::new(aws, clock, Dice::system()).await?;
-    domain::address::endpoint(&options.endpoint, &local::loopback())
-        .with_context(|| format!("cannot deliver to {}", options.endpoint))?;
-    let made = first_start(&world.store, &options.endpoint).await?;
+    let endpoint = options.endpoint.as_deref().unwrap_or(ENDPOINT);
+    domain::address::endpoint(endpoint, &local::loopback())
+        .with_context(|| format!("cannot deliver to {endpoint}"))?;
+    let made = first_start(&world.store, endpoint).await?;
+    if made.is_none() && options.endpoint.is_some() {
+        tracing::warn!("the first start was earlier: its --endpoint stays");
+    }
     let running = local::serve(world, options.listen).await?;
 
     let url = format!("http://{}", running.address);
@@ -76,15 +85,15 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Makes an upstream, a tenant and a subscription in an empty table. The upstream comes last: once
-/// it stands, all of it does.
+/// it stands, all of it does; a start that broke off before is made good by the next.
 async fn first_start(store: &Store, endpoint: &str) -> anyhow::Result<Option<Made>> {
     if store.upstream(UPSTREAM).await?.is_some() {
         return Ok(None);
     }
     let tenant = setup::tenant(store, TENANT).await?;
     let operator_key = setup::operator(store).await?;
-    let (subscription, signing_secret) =
-        setup::subscription(store, Wanted::everything(TENANT, endpoint)).await?;
+    let wanted = Wanted { id: Some(SUBSCRIPTION.into()), ..Wanted::everything(TENANT, endpoint) };
+    let (subscription, signing_secret) = setup::subscription(store, wanted).await?;
     let upstream = setup::upstream(store, UPSTREAM, Some(TENANT), Vec::new()).await?;
     Ok(Some(Made { upstream, tenant, operator_key, subscription, signing_secret }))
 }

@@ -63,7 +63,8 @@ pub fn place(key: &EventKey, newest: Option<&Delivery>, before: Option<&Delivery
 /// What a handler does with the delivery that a wake names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// A wake for an attempt that was made already; a later wake is on its way.
+    /// A wake for an attempt that was made already, or long before the next one: another wake is on
+    /// its way, or will be.
     Stale,
     /// Send the same wake again after this long.
     Later(SignedDuration),
@@ -82,8 +83,10 @@ pub fn turn(delivery: &Delivery, attempt: u32, now: Timestamp) -> Turn {
     if delivery.attempts_made > attempt {
         return Turn::Stale;
     }
-    match delivery.next_at {
-        Some(at) if at > now => Turn::Later(now.duration_until(at).min(QUEUE_DELAY_MAX)),
+    match delivery.next_at.map(|at| now.duration_until(at)) {
+        // Only what is parked waits for that long, and `schedule` wakes it.
+        Some(rest) if rest > QUEUE_DELAY_MAX => Turn::Stale,
+        Some(rest) if rest.is_positive() => Turn::Later(rest),
         _ => Turn::Post,
     }
 }

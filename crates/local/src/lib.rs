@@ -8,4 +8,7 @@ mod table;
 mod world;
 
 pub use serve::{Running, serve};
-pub use world::{INBOX, INBOX_DEAD, WAKES, WAKES_DEAD, World, loopback};
+pub use world::{
+    INBOX, INBOX_DEAD, INBOX_RECEIVES_MAX, INBOX_VISIBILITY, RUN_TIME, STREAM_BATCH,
+    WAKE_RECEIVES_MAX, WAKE_VISIBILITY, WAKES, WAKES_DEAD, World, loopback,
+};

@@ -26,15 +26,17 @@ pub const WAKES_DEAD: &str = "hookline-wakes-dead";
 pub const INBOX: &str = "hookline-inbox";
 pub const INBOX_DEAD: &str = "hookline-inbox-dead";
 
-/// As in template.yaml: six times what the function may take. (AWS: Lambda with SQS.)
-const VISIBILITY: SignedDuration = SignedDuration::from_secs(360);
-const RECEIVES_MAX: u32 = 100;
+/// As in template.yaml: six times what the function may take, and a day of receives.
+pub const WAKE_VISIBILITY: SignedDuration = SignedDuration::from_secs(360);
+pub const WAKE_RECEIVES_MAX: u32 = 240;
+pub const INBOX_VISIBILITY: SignedDuration = SignedDuration::from_secs(180);
+pub const INBOX_RECEIVES_MAX: u32 = 480;
 
-/// What one run of a function may take, as in template.yaml.
-const RUN_TIME: SignedDuration = SignedDuration::from_secs(60);
+/// What one run of deliver may take, as in template.yaml.
+pub const RUN_TIME: SignedDuration = SignedDuration::from_secs(60);
 
 /// Records that one run of fanout gets, as in template.yaml.
-const STREAM_BATCH: usize = 100;
+pub const STREAM_BATCH: usize = 25;
 
 /// The SDK's own wait before it repeats a call: there is no network between us and this AWS.
 const RETRY_BACKOFF: Duration = Duration::from_millis(1);
@@ -56,8 +58,8 @@ pub struct World {
 impl World {
     pub async fn new(aws: Aws, clock: simulator::Clock, dice: Dice) -> anyhow::Result<World> {
         aws.watch("sk", EVENT_PREFIX);
-        let wakes = queue(&aws, WAKES, WAKES_DEAD);
-        let arrivals = queue(&aws, INBOX, INBOX_DEAD);
+        let wakes = queue(&aws, WAKES, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
+        let arrivals = queue(&aws, INBOX, INBOX_DEAD, INBOX_VISIBILITY, INBOX_RECEIVES_MAX);
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb_config(&aws));
         table::create(&dynamodb).await?;
         let sqs = aws_sdk_sqs::Client::from_conf(sqs_config(&aws));
@@ -180,11 +182,16 @@ pub fn loopback() -> Policy {
     Policy { networks: loopback.into_iter().flatten().collect(), http: false }
 }
 
-fn queue(aws: &Aws, name: &str, dead: &str) -> String {
-    let plain = QueueSettings { visibility_timeout: VISIBILITY, max_receive_count: None };
-    aws.create_queue(dead, plain);
-    let max_receive_count = Some((RECEIVES_MAX, dead.to_owned()));
-    aws.create_queue(name, QueueSettings { visibility_timeout: VISIBILITY, max_receive_count })
+fn queue(
+    aws: &Aws,
+    name: &str,
+    dead: &str,
+    visibility_timeout: SignedDuration,
+    receives_max: u32,
+) -> String {
+    aws.create_queue(dead, QueueSettings { visibility_timeout, max_receive_count: None });
+    let max_receive_count = Some((receives_max, dead.to_owned()));
+    aws.create_queue(name, QueueSettings { visibility_timeout, max_receive_count })
 }
 
 fn dynamodb_config(aws: &Aws) -> aws_sdk_dynamodb::Config {

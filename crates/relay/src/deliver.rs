@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::delivery::{Attempt, Delivery, ErrorClass};
+use domain::delivery::{Attempt, Delivery, ErrorClass, State};
 use domain::lane::{self, Next, Turn, Walk};
 use domain::notification::{Malformed, Notification};
 use domain::subscription::Subscription;
@@ -48,6 +48,9 @@ pub enum DeliverError {
     Malformed(#[source] Malformed),
     #[error("a delivery's event is gone")]
     NoEvent,
+    /// Nothing leaves unsigned.
+    #[error("a signing secret cannot be used")]
+    Secret(#[source] sign::BadSecret),
 }
 
 /// Handles one wake, and all that stands behind its delivery, as far as `deadline` allows.
@@ -106,7 +109,7 @@ async fn attempt_one(
     let notification = Notification::parse(&event.raw).map_err(DeliverError::Malformed)?;
 
     let at = deliver.clock.now();
-    let post = request(&subscription, &notification, lane, delivery, at);
+    let post = request(&subscription, &notification, lane, delivery, at)?;
     let answer = deliver.egress.post(post).await;
     let now = deliver.clock.now();
     let attempt = Attempt {
@@ -156,7 +159,24 @@ async fn settle(
             return Ok(false);
         }
     };
-    Ok(settled == Settled::Done)
+    is_finished(deliver, lane, delivery, settled).await
+}
+
+/// Whether a delivery that was to be given up is finished. Where the write was turned away, it may
+/// have been our own, applied before its answer was lost.
+async fn is_finished(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+    settled: Settled,
+) -> Result<bool, DeliverError> {
+    match settled {
+        Settled::Done => Ok(true),
+        Settled::Changed => {
+            let stands = deliver.store.delivery(lane, &delivery.key).await?;
+            Ok(stands.is_none_or(|stands| stands.state != State::Pending))
+        }
+    }
 }
 
 /// The subscription is gone, and with it the endpoint.
@@ -178,17 +198,19 @@ fn request<'a>(
     lane: &Lane,
     delivery: &Delivery,
     at: Timestamp,
-) -> Post<'a> {
+) -> Result<Post<'a>, DeliverError> {
     let body = subscription.render(notification);
     let id = webhook_id(lane, delivery);
     let timestamp = at.as_second();
-    let signatures = subscription.signing_secrets.iter().filter_map(|secret| {
-        let key = sign::key_of(secret.expose_secret()).ok()?;
-        Some(sign::sign(&key, &id, timestamp, body.as_bytes()))
+    let signatures = subscription.signing_secrets.iter().map(|secret| {
+        let key = sign::key_of(secret.expose_secret())?;
+        Ok(sign::sign(&key, &id, timestamp, body.as_bytes()))
     });
+    let signatures: Vec<String> =
+        signatures.collect::<Result<_, _>>().map_err(DeliverError::Secret)?;
     let mut headers = vec![
         ("content-type", subscription.content_type().into()),
-        ("webhook-signature", signatures.collect::<Vec<_>>().join(" ")),
+        ("webhook-signature", signatures.join(" ")),
         ("webhook-id", id),
         ("webhook-timestamp", timestamp.to_string()),
         ("hookline-attempt", (delivery.attempts_made + 1).to_string()),
@@ -204,7 +226,7 @@ fn request<'a>(
         let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
         headers.push(("authorization", format!("Basic {}", STANDARD.encode(plain))));
     }
-    Post { url: &subscription.url, headers, body }
+    Ok(Post { url: &subscription.url, headers, body })
 }
 
 /// Stable over retries, and different for each subscription: by it a receiver knows a repeat.

@@ -79,17 +79,16 @@ async fn in_order(fanout: &Fanout, events: Vec<(String, StoredEvent)>) -> Option
 
 async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
     let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
-    let upstream = fanout.store.upstream(&event.upstream).await?;
-    let owner = upstream.as_ref().as_ref().and_then(|upstream| upstream.owner(&notification));
-    let matching = match owner {
+    let owner = owner(fanout, event, &notification).await?;
+    let matching = match &owner {
         Some(tenant) => matching(fanout, tenant, &notification).await?,
         None => Vec::new(),
     };
     let entry = feed_entry(event, &notification, matching);
-    let decided = fanout.store.put_feed(owner, entry).await?;
+    let decided = fanout.store.put_feed(owner.as_deref(), entry).await?;
     tracing::info!(
         upstream = %event.upstream,
-        tenant = owner,
+        tenant = owner.as_deref(),
         order = %event.subject,
         event = %event.key,
         lanes = decided.subscriptions.len(),
@@ -97,9 +96,34 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
     );
     for subscription in decided.subscriptions {
         let lane = Lane { subscription, subject: event.subject.clone() };
-        place(fanout, &lane, event, owner.unwrap_or_default()).await?;
+        place(fanout, &lane, event, owner.as_deref().unwrap_or_default()).await?;
     }
     Ok(())
+}
+
+/// Whose event this is. Where an upstream has rules, the owner of an order is recorded when it is
+/// first seen: a later notification that lacks what the rule looks at, or a change of the rules,
+/// must not show one tenant's order to another.
+async fn owner(
+    fanout: &Fanout,
+    event: &StoredEvent,
+    notification: &Notification,
+) -> Result<Option<String>, StoreError> {
+    let Some(upstream) = fanout.store.upstream(&event.upstream).await? else {
+        return Ok(None);
+    };
+    if upstream.rules.is_empty() || notification.order.is_none() {
+        return Ok(upstream.owner(notification).map(Into::into));
+    }
+    if let Some(claimed) = fanout.store.claim(&event.upstream, &event.subject).await? {
+        return Ok(Some(claimed));
+    }
+    match upstream.owner(notification) {
+        Some(tenant) => {
+            fanout.store.put_claim(&event.upstream, &event.subject, tenant).await.map(Some)
+        }
+        None => Ok(None),
+    }
 }
 
 async fn matching(

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::event::{EventKey, stated_time};
 use domain::limits;
 use domain::notification::{Malformed, Notification};
-use domain::upstream::Upstream;
+use domain::upstream::{IngestCredentials, Upstream};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::Clock;
@@ -99,8 +99,8 @@ async fn accept(ingest: &Ingest, mut arrival: Arrival) -> Response {
     }
 }
 
-/// Whether the arrival's credentials are its upstream's. An account that does not exist costs the
-/// same comparison as a wrong password.
+/// Whether the arrival's credentials are its upstream's. What is remembered is enough to accept
+/// them; before they are refused the table is asked, which may know newer ones.
 pub(crate) async fn verify(store: &Store, arrival: &Arrival) -> Result<bool, StoreError> {
     if arrival.proof.verified {
         return Ok(true);
@@ -108,17 +108,24 @@ pub(crate) async fn verify(store: &Store, arrival: &Arrival) -> Result<bool, Sto
     if arrival.account.len() > limits::ACCOUNT_BYTES_MAX {
         return Ok(false);
     }
-    let upstream = store.upstream(&arrival.account).await?;
-    let known = upstream.as_ref().as_ref().map(|upstream: &Upstream| &upstream.credentials[..]);
-    let known =
-        known.unwrap_or_default().iter().map(|one| (one.username.as_str(), one.password_sha256));
-    let stand_in = [("", [0; 32])];
-    Ok(known.chain(stand_in).fold(false, |found, (username, password_sha256)| {
-        let same_name =
-            same(&sha256(username.as_bytes()), &sha256(arrival.proof.username.as_bytes()));
-        let same_password = same(&password_sha256, &arrival.proof.password_sha256);
-        found | (same_name & same_password)
-    }))
+    let known = store.upstream(&arrival.account).await?;
+    if proves(&arrival.proof, known.as_deref()) {
+        return Ok(true);
+    }
+    let known = store.refreshed_upstream(&arrival.account).await?;
+    Ok(proves(&arrival.proof, known.as_deref()))
+}
+
+/// Compares in constant time. An account that does not exist costs the same as a wrong password.
+fn proves(proof: &Proof, upstream: Option<&Upstream>) -> bool {
+    let nobody = IngestCredentials { username: String::new(), password_sha256: [0; 32] };
+    let credentials = upstream.map(|upstream| &upstream.credentials[..]).unwrap_or_default();
+    credentials.iter().chain([&nobody]).fold(false, |proven, one| {
+        let username = sha256(one.username.as_bytes());
+        let same_username = same(&username, &sha256(proof.username.as_bytes()));
+        let same_password = same(&one.password_sha256, &proof.password_sha256);
+        proven | (same_username & same_password)
+    })
 }
 
 /// Puts an arrival into the table: as an event, or where it cannot be read, into quarantine. The

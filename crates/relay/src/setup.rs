@@ -78,6 +78,8 @@ pub async fn operator(store: &Store) -> Result<String, SetupError> {
 /// What a subscription is to be, but for what the relay makes itself.
 #[derive(Debug, Clone)]
 pub struct Wanted {
+    /// Takes the place of the one with that id; `None` makes a new one.
+    pub id: Option<String>,
     pub tenant: String,
     pub topic: Topic,
     pub url: String,
@@ -91,6 +93,7 @@ impl Wanted {
     /// Everything, as XML, at one URL.
     pub fn everything(tenant: &str, url: &str) -> Wanted {
         Wanted {
+            id: None,
             tenant: tenant.into(),
             topic: Topic::All,
             url: url.into(),
@@ -104,7 +107,8 @@ impl Wanted {
 
 /// Makes a subscription; answers its id and its signing secret (`whsec_...`).
 pub async fn subscription(store: &Store, wanted: Wanted) -> Result<(String, String), SetupError> {
-    let id = uuid::Builder::from_random_bytes(secret::random()?).into_uuid().to_string();
+    let random = uuid::Builder::from_random_bytes(secret::random()?).into_uuid();
+    let id = wanted.id.unwrap_or_else(|| random.to_string());
     let signing_secret = sign::secret_of(&secret::random()?);
     let subscription = Subscription {
         id: id.clone(),

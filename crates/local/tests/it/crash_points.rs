@@ -1,6 +1,7 @@
 //! For each handler and each AWS call n in it: that call and all after it fail, once before being
 //! applied and once after; then the process is gone, AWS heals, and the world runs on. Whatever was
-//! acknowledged is delivered, in order, and no lane is stuck.
+//! acknowledged is delivered, in order, and no lane is stuck. The same where only call n fails and
+//! the handler goes on, so that the SDK's own second try meets what the first one wrote.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,17 +95,29 @@ fn cases() -> Vec<Case> {
 async fn a_crash_at_any_call_loses_nothing_and_leaves_no_lane_stuck() {
     let mut sweeps = JoinSet::new();
     for case in cases() {
-        for fault in [Fault::Refuse, Fault::LoseAnswer] {
-            sweeps.spawn(sweep(case.clone(), fault));
+        for (fault, span) in [
+            (Fault::Refuse, Span::FromThereOn),
+            (Fault::LoseAnswer, Span::FromThereOn),
+            (Fault::LoseAnswer, Span::Once),
+            (Fault::Conflict, Span::Once),
+        ] {
+            sweeps.spawn(sweep(case.clone(), fault, span));
         }
     }
     sweeps.join_all().await;
 }
 
-async fn sweep(case: Case, fault: Fault) {
+/// Which calls fail.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Span {
+    FromThereOn,
+    Once,
+}
+
+async fn sweep(case: Case, fault: Fault, span: Span) {
     let mut points = 0;
     for call in 1..CALLS_MAX {
-        if !crash_at(&case, fault, call).await {
+        if !crash_at(&case, fault, span, call).await {
             break;
         }
         points = call;
@@ -113,8 +126,8 @@ async fn sweep(case: Case, fault: Fault) {
 }
 
 /// Crashes at one call; false when the handler made fewer calls.
-async fn crash_at(case: &Case, fault: Fault, call: u64) -> bool {
-    let point = format!("{} at call {call}, {fault:?}", case.name);
+async fn crash_at(case: &Case, fault: Fault, span: Span, call: u64) -> bool {
+    let point = format!("{} at call {call}, {fault:?}, {span:?}", case.name);
     let mut stage = stage(case).await;
     let acknowledged = bring_about(&stage, case).await;
 
@@ -124,7 +137,11 @@ async fn crash_at(case: &Case, fault: Fault, call: u64) -> bool {
         let reached = reached.clone();
         move |seen| {
             reached.fetch_max(seen.number, Ordering::SeqCst);
-            (seen.number >= call).then_some(fault)
+            let fails = match span {
+                Span::FromThereOn => seen.number >= call,
+                Span::Once => seen.number == call,
+            };
+            fails.then_some(fault)
         }
     });
     let acknowledged = acknowledged | handle(&stage, case).await;

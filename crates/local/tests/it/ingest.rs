@@ -49,6 +49,16 @@ async fn an_unknown_account_looks_exactly_like_a_wrong_password() {
 }
 
 #[tokio::test]
+async fn new_credentials_are_accepted_at_once() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    let fresh = relay::setup::upstream(&stage.world.store, UPSTREAM, None, vec![]).await.unwrap();
+    let user = format!("{}:{}", fresh.username, fresh.password);
+    let answer = post(stage.world.router(), UPSTREAM, Some(&user), state("FOC", 2)).await;
+    assert_eq!(answer.0, 200, "although the earlier ones are remembered");
+}
+
+#[tokio::test]
 async fn malformed_credentials_are_challenged() {
     let stage = Stage::new(0, None).await;
     for value in ["Basic", "Basic !", "Basic bm8tY29sb24=", "Bearer x", "basic"] {

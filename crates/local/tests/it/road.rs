@@ -108,6 +108,34 @@ async fn no_tenant_is_told_of_anothers_order() {
 }
 
 #[tokio::test]
+async fn an_order_stays_with_the_tenant_for_which_it_was_first_seen() {
+    let stage = Stage::new(0, None).await;
+    let other = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+    let wanted = Wanted::everything("5500002", &other.url());
+    setup::subscription(&stage.world.store, wanted).await.unwrap();
+    let rule = Rule { prefix: "two-".into(), tenant: "5500002".into() };
+    let login =
+        setup::upstream(&stage.world.store, "9900013", Some(TENANT), vec![rule]).await.unwrap();
+    let user = format!("{}:{}", login.username, login.password);
+    let note = format!(
+        "<Notification><OrderId>{ORDER}</OrderId><OrderType>portins</OrderType><Note>hello</Note></Notification>"
+    );
+    let first =
+        state("FOC", 1).replace("</OrderId>", "</OrderId><CustomerOrderId>two-1</CustomerOrderId>");
+    for body in [first, note] {
+        let answer = crate::stage::post(stage.world.router(), "9900013", Some(&user), body).await;
+        assert_eq!(answer.0, 200);
+        stage.run_for(SignedDuration::from_secs(5)).await;
+    }
+    assert_eq!(
+        other.received().len(),
+        2,
+        "the note names no CustomerOrderId, but it is the order's"
+    );
+    assert!(stage.endpoint.received().is_empty());
+}
+
+#[tokio::test]
 async fn what_nobody_owns_is_kept_and_delivered_to_nobody() {
     let stage = Stage::new(0, None).await;
     let login = setup::upstream(&stage.world.store, "9900014", None, vec![]).await.unwrap();

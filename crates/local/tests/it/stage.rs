@@ -45,6 +45,7 @@ impl Stage {
         waits: Option<Vec<SignedDuration>>,
         script: impl Fn(&Received, usize) -> u16 + Send + Sync + 'static,
     ) -> Stage {
+        crate::logs::keep();
         let clock = Clock::manual(start());
         let aws = Aws::memory(clock.clone()).unwrap();
         let world = World::new(aws.clone(), clock.clone(), dice()).await.unwrap();

@@ -22,10 +22,32 @@ fn the_template_declares_the_index_that_the_code_reads() {
     assert!(template.contains(EVENT_PREFIX));
 }
 
+/// The value of `name` in the resource that is called `resource`.
+fn setting(resource: &str, name: &str) -> i64 {
+    let template = template();
+    let start = template.find(&format!("\n  {resource}:\n")).unwrap();
+    let (_, behind) = template[start..].split_once(&format!("{name}: ")).unwrap();
+    let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
 #[test]
-fn a_message_stays_hidden_longer_than_its_handler_may_run_and_a_grace_longer_still() {
-    let words = template();
-    // The walk beyond a finished delivery is left alone for longer than a handler may run.
-    assert!(domain::lane::FINISHED_GRACE.as_secs() > 60);
-    assert!(words.contains("VisibilityTimeout: 360"));
+fn this_machines_queues_and_functions_have_the_templates_limits() {
+    assert_eq!(setting("WakeQueue", "VisibilityTimeout"), local::WAKE_VISIBILITY.as_secs());
+    assert_eq!(setting("WakeQueue", "maxReceiveCount"), i64::from(local::WAKE_RECEIVES_MAX));
+    assert_eq!(setting("InboxQueue", "VisibilityTimeout"), local::INBOX_VISIBILITY.as_secs());
+    assert_eq!(setting("InboxQueue", "maxReceiveCount"), i64::from(local::INBOX_RECEIVES_MAX));
+    assert_eq!(setting("Fanout", "BatchSize"), local::STREAM_BATCH as i64);
+    assert_eq!(setting("Deliver", "Timeout"), local::RUN_TIME.as_secs());
+}
+
+#[test]
+fn a_message_stays_hidden_six_times_longer_than_its_function_may_run() {
+    assert!(setting("WakeQueue", "VisibilityTimeout") >= 6 * setting("Deliver", "Timeout"));
+    assert!(setting("InboxQueue", "VisibilityTimeout") >= 6 * setting("Inbox", "Timeout"));
+}
+
+#[test]
+fn a_finished_delivery_is_left_alone_for_longer_than_its_handler_may_run() {
+    assert!(domain::lane::FINISHED_GRACE.as_secs() > setting("Deliver", "Timeout"));
 }

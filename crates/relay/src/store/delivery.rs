@@ -16,6 +16,11 @@ use super::key::{ATTEMPTS_MADE, DUE, DUE_AT};
 use super::tenant::text;
 use super::{ABSENT, Lane, Store, StoreError, failed, key, stands_already};
 
+/// fanout checks a pending delivery within a transaction, which turns away an update of the same
+/// delivery that comes at that very moment, and is over within milliseconds. Each try is a round
+/// trip, so it takes more than bad luck to need this many.
+const CONFLICTS_MAX: usize = 10;
+
 /// Whether a delivery could be put as decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
@@ -182,7 +187,7 @@ impl Store {
             self.client.transact_write_items().set_transact_items(Some(together)).send().await;
         match written {
             Ok(_) => Ok(Put::Done),
-            Err(error) if error.as_service_error().is_some_and(a_condition_failed) => {
+            Err(error) if error.as_service_error().is_some_and(the_lane_changed) => {
                 Ok(Put::Changed)
             }
             Err(error) => Err(failed(action)(error)),
@@ -249,7 +254,7 @@ impl Store {
     }
 
     /// Writes a failed attempt, with the time of the next: in the table (`parked`), or in the queue,
-    /// whose wake has been sent by now.
+    /// whose wake has been sent by now. Either way it stands behind no other from here on.
     pub async fn put_off(
         &self,
         lane: &Lane,
@@ -264,8 +269,9 @@ impl Store {
         if parked {
             set.set(DUE, text(key::due(next_at, &delivery.key)));
             set.set(DUE_AT, text(domain::event::sortable(next_at)));
+            set.remove(&["behind"]);
         } else {
-            set.remove(&[DUE, DUE_AT]);
+            set.remove(&["behind", DUE, DUE_AT]);
         }
         self.settle("write a failed attempt", lane, delivery, set, true).await
     }
@@ -314,28 +320,31 @@ impl Store {
             condition.push_str(" AND attempts_made = :made");
             values.insert(":made".into(), number(delivery.attempts_made));
         }
-        let written = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(lane.delivery(&delivery.key).attributes()))
-            .update_expression(expression)
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(Settled::Done),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(Settled::Changed)
+        for _ in 0..CONFLICTS_MAX {
+            let written = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(lane.delivery(&delivery.key).attributes()))
+                .update_expression(expression.as_str())
+                .condition_expression(condition.as_str())
+                .set_expression_attribute_names(Some(names.clone()))
+                .set_expression_attribute_values(Some(values.clone()))
+                .send()
+                .await;
+            let error = match written {
+                Ok(_) => return Ok(Settled::Done),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                    return Ok(Settled::Changed);
+                }
+                Some(UpdateItemError::TransactionConflictException(_)) => {}
+                _ => return Err(failed(action)(error)),
             }
-            Err(error) => Err(failed(action)(error)),
         }
+        Err(StoreError::Table { action, source: "its transactions kept conflicting".into() })
     }
 
     /// One page of the deliveries parked in one partition of a minute, oldest first, and where the
@@ -377,12 +386,13 @@ fn transact(
     built.map_err(|source| StoreError::Shape { action, source: source.into() })
 }
 
-fn a_condition_failed(error: &TransactWriteItemsError) -> bool {
+fn the_lane_changed(error: &TransactWriteItemsError) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
         return false;
     };
     let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
-    reasons.iter().any(|reason| reason.code.as_deref() == Some("ConditionalCheckFailed"))
+    let changed = ["ConditionalCheckFailed", "TransactionConflict"];
+    reasons.iter().filter_map(|reason| reason.code.as_deref()).any(|code| changed.contains(&code))
 }
 
 /// The update that writes one attempt.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{Item, RETENTION, read, write};
 use super::tenant::text;
-use super::{ABSENT, Store, StoreError, failed, key, stands_already};
+use super::{ABSENT, Store, StoreError, failed, key, standing, stands_already};
 
 /// Equal content without a date of its own is one event for this long: Bandwidth posts once per
 /// matching subscription, and a client of its API may see to a repeat.
@@ -135,18 +135,12 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match put {
-            Ok(_) => return Ok(at),
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                failure,
-            )) if failure.item.is_some() => {
-                let item: Item<SeenBody> = read(action, failure.item.clone().unwrap_or_default())?;
-                Ok(item.body.at)
-            }
-            _ => Err(failed(action)(error)),
+        match put {
+            Ok(_) => Ok(at),
+            Err(error) => match standing(&error) {
+                Some(item) => Ok(read::<SeenBody>(action, item)?.body.at),
+                None => Err(failed(action)(error)),
+            },
         }
     }
 
@@ -194,17 +188,12 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let error = match put {
-            Ok(_) => return Ok(entry),
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                failure,
-            )) if failure.item.is_some() => {
-                Ok(read::<FeedEntry>(action, failure.item.clone().unwrap_or_default())?.body)
-            }
-            _ => Err(failed(action)(error)),
+        match put {
+            Ok(_) => Ok(entry),
+            Err(error) => match standing(&error) {
+                Some(item) => Ok(read::<FeedEntry>(action, item)?.body),
+                None => Err(failed(action)(error)),
+            },
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | upstream | `UPSTREAM#{account}` | `UPSTREAM` |
 //! | quarantined body | `UPSTREAM#{account}#QUARANTINE` | `{received_at}#{hash}` |
 //! | event | `ORDER#{account}#{subject}` | `EVENT#{event key}` |
+//! | owner of an order, recorded | `ORDER#{account}#{subject}` | `CLAIM` |
 //! | first sight of an undated event | `ORDER#{account}#{subject}` | `SEEN#{digest}` |
 //! | tenant, operator | `TENANT#{tenant}`, `OPERATOR` | `TENANT`, `OPERATOR` |
 //! | subscription | `TENANT#{tenant}` | `SUBSCRIPTION#{id}` |
@@ -81,6 +82,10 @@ pub(super) fn event(account: &str, subject: &str, key: &EventKey) -> Key {
 
 pub(super) fn seen(account: &str, subject: &str, digest: &str) -> Key {
     Key { pk: order(account, subject), sk: format!("SEEN#{digest}") }
+}
+
+pub(super) fn claim(account: &str, subject: &str) -> Key {
+    Key { pk: order(account, subject), sk: "CLAIM".into() }
 }
 
 fn order(account: &str, subject: &str) -> String {

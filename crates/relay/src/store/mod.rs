@@ -23,6 +23,7 @@ use domain::upstream::Upstream;
 
 use crate::Clock;
 use cache::Cache;
+use item::Attributes;
 
 pub use delivery::{Finish, Parked, Put, Settled};
 pub use event::{FeedEntry, Kept, StoredEvent};
@@ -54,7 +55,7 @@ pub enum StoreError {
 pub struct Store {
     client: Client,
     table: String,
-    upstreams: Cache<Option<Upstream>>,
+    upstreams: Cache<Upstream>,
     subscriptions: Cache<Vec<Subscription>>,
 }
 
@@ -69,12 +70,22 @@ impl Store {
     }
 
     /// An upstream as it was at most `cache::AGE_MAX` ago; `None` where there is no such account.
-    pub async fn upstream(&self, account: &str) -> Result<Arc<Option<Upstream>>, StoreError> {
-        if let Some(known) = self.upstreams.get(account) {
-            return Ok(known);
+    pub async fn upstream(&self, account: &str) -> Result<Option<Arc<Upstream>>, StoreError> {
+        match self.upstreams.get(account) {
+            Some(known) => Ok(Some(known)),
+            None => self.refreshed_upstream(account).await,
         }
-        let read = Arc::new(self.read_upstream(account).await?);
-        self.upstreams.put(account, read.clone());
+    }
+
+    /// An upstream as it is.
+    pub async fn refreshed_upstream(
+        &self,
+        account: &str,
+    ) -> Result<Option<Arc<Upstream>>, StoreError> {
+        let read = self.read_upstream(account).await?.map(Arc::new);
+        if let Some(upstream) = &read {
+            self.upstreams.put(account, upstream.clone());
+        }
         Ok(read)
     }
 
@@ -121,6 +132,14 @@ where
 /// The put's condition did not hold.
 fn stands_already<R>(error: &SdkError<PutItemError, R>) -> bool {
     error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
+}
+
+/// The item for which a put's condition did not hold, if the put asked for it.
+fn standing<R>(error: &SdkError<PutItemError, R>) -> Option<Attributes> {
+    match error.as_service_error()? {
+        PutItemError::ConditionalCheckFailedException(failure) => failure.item.clone(),
+        _ => None,
+    }
 }
 
 /// Puts happen only where nothing stands.

@@ -1,10 +1,11 @@
-//! Upstreams in the table.
+//! Upstreams in the table, and whose their orders are.
 
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::upstream::{IngestCredentials, Rule, Upstream};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, read, write};
-use super::{Store, StoreError, failed, key};
+use super::{ABSENT, Store, StoreError, failed, key, standing};
 
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -40,6 +41,7 @@ impl Store {
             .get_item()
             .table_name(&self.table)
             .set_key(Some(key::upstream(account).attributes()))
+            .consistent_read(true)
             .send()
             .await
             .map_err(failed(action))?;
@@ -61,6 +63,57 @@ impl Store {
             .await
             .map(drop)
             .map_err(failed(action))
+    }
+}
+
+/// Who owns an order.
+#[derive(Serialize, Deserialize)]
+struct Claim {
+    tenant: String,
+}
+
+impl Store {
+    /// The tenant for which an order was recorded; `None` when there is no record.
+    pub async fn claim(&self, account: &str, subject: &str) -> Result<Option<String>, StoreError> {
+        let action = "read who owns an order";
+        // Late by milliseconds at worst, and then `put_claim` answers what stands.
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key::claim(account, subject).attributes()))
+            .send()
+            .await
+            .map_err(failed(action))?;
+        let claim = found.item.map(|item| read::<Claim>(action, item)).transpose()?;
+        Ok(claim.map(|item| item.body.tenant))
+    }
+
+    /// Records who owns an order, or answers who was recorded before.
+    pub async fn put_claim(
+        &self,
+        account: &str,
+        subject: &str,
+        tenant: &str,
+    ) -> Result<String, StoreError> {
+        let action = "record who owns an order";
+        let item = Item::new(key::claim(account, subject), Claim { tenant: tenant.into() });
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write(action, &item)?))
+            .condition_expression(ABSENT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(tenant.into()),
+            Err(error) => match standing(&error) {
+                Some(item) => Ok(read::<Claim>(action, item)?.body.tenant),
+                None => Err(failed(action)(error)),
+            },
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub enum Fault {
     Refuse,
     /// Not applied: too many requests.
     Throttle,
+    /// Not applied: another transaction holds the item. Only for updates and transactions; other
+    /// calls go through.
+    Conflict,
     /// Applied, but the connection breaks before the answer.
     LoseAnswer,
     /// Not applied, and no answer ever comes.

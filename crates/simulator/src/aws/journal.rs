@@ -32,8 +32,14 @@ impl Journal {
     }
 
     pub(super) fn append(&mut self, line: &Value) -> std::io::Result<()> {
+        let before = self.file.metadata()?.len();
+        if let Err(error) = self.file.write_all(format!("{line}\n").as_bytes()) {
+            // A part of a line would spoil the next one.
+            self.file.set_len(before)?;
+            return Err(error);
+        }
         self.lines += 1;
-        self.file.write_all(format!("{line}\n").as_bytes())
+        Ok(())
     }
 
     pub(super) fn lines(&self) -> usize {

@@ -132,15 +132,21 @@ impl Aws {
             (Some(Fault::Throttle), Service::Queue) => {
                 return Outcome::Reply(Reply::error(400, "RequestThrottled", "throttled"));
             }
-            (Some(Fault::LoseAnswer) | None, _) => {}
+            (Some(Fault::Conflict), Service::Table) if operation == "TransactWriteItems" => {
+                return Outcome::Reply(Reply::cancelled_by_conflict());
+            }
+            (Some(Fault::Conflict), Service::Table) if operation == "UpdateItem" => {
+                return Outcome::Reply(Reply::error(400, "TransactionConflictException", "held"));
+            }
+            (Some(Fault::Conflict | Fault::LoseAnswer) | None, _) => {}
         }
         let reply = match service {
             Service::Table => table::answer(&self.0.database, &self.0.stream, operation, body),
             Service::Queue => self.0.queues.answer(operation, body),
         };
         match fault {
-            Some(_) => Outcome::Lost,
-            None => Outcome::Reply(reply),
+            Some(Fault::LoseAnswer) => Outcome::Lost,
+            _ => Outcome::Reply(reply),
         }
     }
 }
@@ -162,6 +168,15 @@ impl Reply {
     fn error(status: u16, kind: &str, message: &str) -> Reply {
         let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
         Reply { status, body }
+    }
+
+    fn cancelled_by_conflict() -> Reply {
+        let body = serde_json::json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "Transaction cancelled",
+            "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "held" }],
+        });
+        Reply { status: 400, body: body.to_string() }
     }
 }
 
