@@ -5,6 +5,7 @@ mod dev;
 mod listen;
 mod output;
 mod send;
+mod setup;
 mod timeline;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ enum Command {
     Demo,
     /// Runs the whole relay in this process, with its data in a folder
     Dev(dev::Options),
+    /// Puts upstreams, tenants and subscriptions into a deployed table
+    Setup(setup::Options),
     /// Posts a notification as Bandwidth would
     Send(send::Options),
     /// Is an endpoint that verifies and prints what arrives
@@ -36,6 +39,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Demo => demo::run().await,
         Command::Dev(options) => dev::run(options).await,
+        Command::Setup(options) => setup::run(options).await,
         Command::Send(options) => send::run(options).await,
         Command::Listen(options) => listen::run(options).await,
     };
