@@ -27,7 +27,10 @@ impl Timeline {
     }
 
     fn line(&self, fields: &Fields) -> Option<String> {
-        let order = self.name(fields.get("order"));
+        let order = match fields.get("order") {
+            event if event.starts_with("event-") => fields.get("change").to_owned(),
+            order => format!("{} {}", self.name(order), fields.get("change")),
+        };
         let to = self.name(fields.get("subscription"));
         let attempt = fields.get("attempt");
         let what = match fields.get("message") {

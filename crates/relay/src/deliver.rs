@@ -122,7 +122,7 @@ async fn attempt_one(
     let waits = subscription.waits.as_deref().unwrap_or(&retry::WAITS);
     let made = delivery.attempts_made + 1;
     let next = lane::after_attempt(attempt.succeeded(), made, waits, now, deliver.dice.draw());
-    log(lane, delivery, &attempt, next);
+    log(lane, delivery, notification.change(), &attempt, next);
     settle(deliver, lane, delivery, &attempt, &answer, next).await
 }
 
@@ -236,7 +236,7 @@ fn webhook_id(lane: &Lane, delivery: &Delivery) -> String {
     format!("msg_{hex}")
 }
 
-fn log(lane: &Lane, delivery: &Delivery, attempt: &Attempt, next: Next) {
+fn log(lane: &Lane, delivery: &Delivery, change: &str, attempt: &Attempt, next: Next) {
     let (what, retry_at) = match next {
         Next::Delivered => ("delivered", None),
         Next::Dead => ("an attempt failed, and it was the last", None),
@@ -247,6 +247,7 @@ fn log(lane: &Lane, delivery: &Delivery, attempt: &Attempt, next: Next) {
         subscription = %lane.subscription,
         order = %lane.subject,
         event = %delivery.key,
+        change,
         attempt = delivery.attempts_made + 1,
         status = attempt.status,
         error = attempt.error.map(ErrorClass::name),

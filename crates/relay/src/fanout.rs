@@ -91,6 +91,7 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
         tenant = owner.as_deref(),
         order = %event.subject,
         event = %event.key,
+        change = notification.change(),
         lanes = decided.subscriptions.len(),
         "fanned out an event"
     );

@@ -170,6 +170,7 @@ pub(crate) async fn keep(
         upstream = %event.upstream,
         order = %event.subject,
         event = %event.key,
+        change = notification.change(),
         known,
         "accepted an event"
     );

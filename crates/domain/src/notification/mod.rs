@@ -74,4 +74,10 @@ impl Notification {
             None => format!("event-{}", self.digest()),
         }
     }
+
+    /// What happened, in a word: the new state, `note`, or the type of the event.
+    pub fn change(&self) -> &str {
+        let note = self.note.as_ref().map(|_| "note");
+        self.status.as_deref().or(note).or(self.event_type.as_deref()).unwrap_or_default()
+    }
 }
