@@ -1,7 +1,7 @@
 //! The whole relay in one process: the functions of `relay` on the AWS of `simulator`, on one clock.
 //!
 //! [`World`] puts it together and plays Lambda's pollers one batch at a time, so that a test decides
-//! what happens when; [`serve`] runs the same in the background behind a real listener.
+//! what happens when; [`serve()`] runs the same in the background behind a real listener.
 
 mod serve;
 mod table;

@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// The time at which this content, which has no date of its own, was first seen; itself `at`
-    /// when that is longer ago than [`SAME_EVENT`]. Copies that arrive together get one answer.
+    /// when that is longer ago than `SAME_EVENT`. Copies that arrive together get one answer.
     pub async fn first_seen(
         &self,
         upstream: &str,

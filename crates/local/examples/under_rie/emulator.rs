@@ -1,0 +1,185 @@
+//! One function under the Runtime Interface Emulator.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use reqwest::Client;
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Another process may take a port between our look at it and the emulator's.
+const STARTS_MAX: usize = 3;
+
+/// A running emulator. It and the function it started end when this is dropped.
+pub(crate) struct Emulator {
+    process: Child,
+    url: String,
+    output: NamedTempFile,
+    client: Client,
+}
+
+/// What a function took.
+pub(crate) struct Usage {
+    /// The first invocation, with the start of the process.
+    pub(crate) first_ms: f64,
+    /// The second one.
+    pub(crate) again_ms: f64,
+    /// The most memory that the process ever had.
+    pub(crate) peak_mib: f64,
+}
+
+/// What an invocation answered.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Done(Value),
+    /// The function's own error, by its message.
+    Failed(String),
+    /// There is no function to answer: it did not start.
+    Broken,
+}
+
+impl Emulator {
+    /// Starts the emulator with nothing but `variables` in its environment. It starts the function at the first
+    /// invocation.
+    pub(crate) async fn start(
+        rie: &Path,
+        program: &Path,
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Emulator> {
+        ensure!(program.is_file(), "there is no {}", program.display());
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match Emulator::try_start(rie, program, variables).await {
+                Err(_) if tried < STARTS_MAX => {}
+                started => return started,
+            }
+        }
+    }
+
+    async fn try_start(
+        rie: &Path,
+        program: &Path,
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Emulator> {
+        let [events, runtime] = free_addresses()?;
+        let output = NamedTempFile::new().context("cannot make a file for the output")?;
+        let process = Command::new(rie)
+            .args(["--runtime-interface-emulator-address", &events.to_string()])
+            .args(["--runtime-api-address", &runtime.to_string()])
+            .arg(program)
+            .env_clear()
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(output.reopen()?)
+            .stderr(output.reopen()?)
+            .spawn()
+            .with_context(|| format!("cannot start {}", rie.display()))?;
+        let client = Client::builder().no_proxy().timeout(INVOKE_TIMEOUT).build()?;
+        let url = format!("http://{events}/2015-03-31/functions/function/invocations");
+        let mut emulator = Emulator { process, url, output, client };
+        emulator.listening(events).await?;
+        Ok(emulator)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the emulator does not say when it listens")]
+    async fn listening(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the emulator ended with {status}: {}", self.output());
+            }
+            ensure!(started.elapsed() < START_TIMEOUT, "the emulator does not listen");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn invoke(&self, event: &Value) -> anyhow::Result<Answer> {
+        let response = self.client.post(&self.url).body(event.to_string()).send().await?;
+        let status = response.status().as_u16();
+        let body = response.text().await?;
+        if status == 502 {
+            return Ok(Answer::Broken);
+        }
+        ensure!(status == 200, "the emulator answers {status}: {body}");
+        let answer: Value = serde_json::from_str(&body).context(body)?;
+        match answer["errorMessage"].as_str() {
+            Some(message) => Ok(Answer::Failed(message.into())),
+            None => Ok(Answer::Done(answer)),
+        }
+    }
+
+    /// Invokes, and takes nothing but success.
+    pub(crate) async fn done(&self, event: &Value) -> anyhow::Result<Value> {
+        match self.invoke(event).await? {
+            Answer::Done(answer) => Ok(answer),
+            other => bail!("{other:?}; output: {}", self.output()),
+        }
+    }
+
+    /// All that the emulator and the function wrote.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(self.output.path()).unwrap_or_default()
+    }
+
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        let output = self.output();
+        let mut durations = output.lines().filter_map(duration_ms);
+        let function = children(self.process.id());
+        let function = function.first().context("the function is not running")?;
+        let status = std::fs::read_to_string(format!("/proc/{function}/status"))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak_kib: f64 = peak.unwrap_or_default().trim().trim_end_matches(" kB").parse()?;
+        Ok(Usage {
+            first_ms: durations.next().context("no REPORT line")?,
+            again_ms: durations.next().context("no second REPORT line")?,
+            peak_mib: peak_kib / 1024.0,
+        })
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let functions = children(self.process.id());
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // The emulator's own end is mostly theirs too.
+        for function in functions {
+            let kill = format!("kill -KILL {function} 2>/dev/null");
+            let _ = Command::new("sh").args(["-c", &kill]).status();
+        }
+    }
+}
+
+/// The duration in a REPORT line; the first one of a function holds its start.
+fn duration_ms(line: &str) -> Option<f64> {
+    let (_, rest) = line.strip_prefix("REPORT ")?.split_once("\tDuration: ")?;
+    rest.split_once(" ms")?.0.parse().ok()
+}
+
+/// The processes that a process started, by `/proc`.
+fn children(of: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The name before the last parenthesis may hold anything; state and parent follow.
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        after_name.split_whitespace().nth(1).and_then(|id| id.parse().ok()) == Some(of)
+    })
+    .collect()
+}
+
+fn free_addresses() -> anyhow::Result<[SocketAddr; 2]> {
+    let bind = || TcpListener::bind(("127.0.0.1", 0)).context("no free port");
+    // Both at once, so that they differ.
+    let (one, other) = (bind()?, bind()?);
+    Ok([one.local_addr()?, other.local_addr()?])
+}
