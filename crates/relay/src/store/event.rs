@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::event::EventKey;
 use domain::limits;
@@ -11,9 +12,9 @@ use flate2::write::DeflateEncoder;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, RETENTION, read, write};
-use super::tenant::text;
-use super::{ABSENT, Store, StoreError, failed, key, standing, stands_already};
+use super::item::{Item, RETENTION, read, text, write};
+use super::table::Read;
+use super::{Store, StoreError, failed, key};
 
 /// Equal content without a date of its own is one event for this long: Bandwidth posts once per
 /// matching subscription, and a client of its API may see to a repeat.
@@ -92,18 +93,9 @@ impl Store {
         };
         let item = Item::new(key::event(&event.upstream, &event.subject, &event.key), body)
             .kept_for(RETENTION, event.received_at);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, &item)?))
-            .condition_expression(ABSENT)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(Kept::New),
-            Err(error) if stands_already(&error) => Ok(Kept::Known),
-            Err(error) => Err(failed(action)(error)),
+        match self.put_absent(action, &item).await? {
+            None => Ok(Kept::New),
+            Some(_) => Ok(Kept::Known),
         }
     }
 
@@ -135,12 +127,16 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(at),
-            Err(error) => match standing(&error) {
-                Some(item) => Ok(read::<SeenBody>(action, item)?.body.at),
-                None => Err(failed(action)(error)),
-            },
+        let error = match put {
+            Ok(_) => return Ok(at),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failure)) => {
+                let standing = failure.item.clone().unwrap_or_default();
+                Ok(read::<SeenBody>(action, standing)?.body.at)
+            }
+            _ => Err(failed(action)(error)),
         }
     }
 
@@ -152,22 +148,10 @@ impl Store {
         key: &EventKey,
     ) -> Result<Option<StoredEvent>, StoreError> {
         let action = "read an event";
-        // Its delivery was put after it, so an eventually consistent read is late by milliseconds
-        // at worst; it costs half.
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key::event(upstream, subject, key).attributes()))
-            .send()
-            .await
-            .map_err(failed(action))?;
-        match found.item {
-            Some(item) => {
-                Ok(Some(StoredEvent::from_body(action, read::<Body>(action, item)?.body)?))
-            }
-            None => Ok(None),
-        }
+        // Its delivery was put after it.
+        let body: Option<Body> =
+            self.get(action, key::event(upstream, subject, key), Read::Soon).await?;
+        body.map(|body| StoredEvent::from_body(action, body)).transpose()
     }
 
     /// Writes what fan-out decided, or answers what it decided before. `owner` is the tenant.
@@ -179,21 +163,9 @@ impl Store {
         let action = "put a feed entry";
         let key = key::feed(owner, &entry.upstream, entry.received_at, entry.key.digest());
         let item = Item::new(key, &entry).kept_for(RETENTION, entry.received_at);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, &item)?))
-            .condition_expression(ABSENT)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(entry),
-            Err(error) => match standing(&error) {
-                Some(item) => Ok(read::<FeedEntry>(action, item)?.body),
-                None => Err(failed(action)(error)),
-            },
+        match self.put_absent(action, &item).await? {
+            None => Ok(entry),
+            Some(standing) => Ok(read::<FeedEntry>(action, standing)?.body),
         }
     }
 }

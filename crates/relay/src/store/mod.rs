@@ -10,6 +10,7 @@ mod item;
 pub mod key;
 mod quarantine;
 mod schedule;
+mod table;
 mod tenant;
 mod upstream;
 
@@ -17,13 +18,11 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::subscription::Subscription;
 use domain::upstream::Upstream;
 
 use crate::Clock;
 use cache::Cache;
-use item::Attributes;
 
 pub use delivery::{Finish, Parked, Put, Settled};
 pub use event::{FeedEntry, Kept, StoredEvent};
@@ -128,19 +127,3 @@ where
 {
     move |source| StoreError::Table { action, source: source.into() }
 }
-
-/// The put's condition did not hold.
-fn stands_already<R>(error: &SdkError<PutItemError, R>) -> bool {
-    error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception)
-}
-
-/// The item for which a put's condition did not hold, if the put asked for it.
-fn standing<R>(error: &SdkError<PutItemError, R>) -> Option<Attributes> {
-    match error.as_service_error()? {
-        PutItemError::ConditionalCheckFailedException(failure) => failure.item.clone(),
-        _ => None,
-    }
-}
-
-/// Puts happen only where nothing stands.
-const ABSENT: &str = "attribute_not_exists(pk)";

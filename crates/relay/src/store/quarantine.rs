@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, write};
-use super::{Store, StoreError, failed, key};
+use super::item::Item;
+use super::{Store, StoreError, key};
 use crate::secret::sha256;
 
 /// Long enough for an operator to notice, mend and re-read.
@@ -28,18 +28,10 @@ impl Store {
         account: &str,
         kept: &Quarantined,
     ) -> Result<(), StoreError> {
-        let action = "put a body into quarantine";
         let hash: String =
             sha256(&kept.raw)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let item = Item::new(key::quarantine(account, kept.received_at, &hash), kept)
             .kept_for(QUARANTINE, kept.received_at);
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, &item)?))
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(action))
+        self.put("put a body into quarantine", &item).await
     }
 }

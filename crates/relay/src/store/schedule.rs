@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, read, write};
-use super::{Store, StoreError, failed, key};
+use super::item::Item;
+use super::table::Read;
+use super::{Store, StoreError, key};
 
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -16,29 +17,12 @@ impl Store {
     /// The last minute whose parked deliveries were woken; `None` before the first run.
     pub async fn woken_through(&self) -> Result<Option<Timestamp>, StoreError> {
         let action = "read how far schedule has come";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key::schedule_cursor().attributes()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed(action))?;
-        let body = found.item.map(|item| read::<Body>(action, item)).transpose()?;
-        Ok(body.map(|item| item.body.through))
+        let body: Option<Body> = self.get(action, key::schedule_cursor(), Read::Now).await?;
+        Ok(body.map(|body| body.through))
     }
 
     pub async fn set_woken_through(&self, through: Timestamp) -> Result<(), StoreError> {
-        let action = "write how far schedule has come";
         let item = Item::new(key::schedule_cursor(), Body { through });
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, &item)?))
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(action))
+        self.put("write how far schedule has come", &item).await
     }
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, read, write};
+use super::item::{Item, read, text};
 use super::{Store, StoreError, failed, key};
 
 /// One customer of the relay.
@@ -53,8 +53,7 @@ struct SubscriptionBody {
 impl Store {
     /// Puts a tenant, or replaces it.
     pub async fn put_tenant(&self, tenant: &Tenant) -> Result<(), StoreError> {
-        let action = "put a tenant";
-        self.put(action, &Item::new(key::tenant(&tenant.id), tenant)).await
+        self.put("put a tenant", &Item::new(key::tenant(&tenant.id), tenant)).await
     }
 
     pub async fn put_operator(&self, operator: &Operator) -> Result<(), StoreError> {
@@ -89,25 +88,6 @@ impl Store {
         }
         Ok(all)
     }
-
-    async fn put<T: Serialize>(
-        &self,
-        action: &'static str,
-        item: &Item<T>,
-    ) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, item)?))
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(action))
-    }
-}
-
-pub(super) fn text(value: impl Into<String>) -> aws_sdk_dynamodb::types::AttributeValue {
-    aws_sdk_dynamodb::types::AttributeValue::S(value.into())
 }
 
 impl From<&Subscription> for SubscriptionBody {

@@ -1,11 +1,11 @@
 //! Upstreams in the table, and whose their orders are.
 
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::upstream::{IngestCredentials, Rule, Upstream};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, read, write};
-use super::{ABSENT, Store, StoreError, failed, key, standing};
+use super::item::{Item, read};
+use super::table::Read;
+use super::{Store, StoreError, key};
 
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -35,34 +35,15 @@ impl Store {
         &self,
         account: &str,
     ) -> Result<Option<Upstream>, StoreError> {
-        let action = "read an upstream";
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key::upstream(account).attributes()))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed(action))?;
-        found
-            .item
-            .map(|item| read(action, item).map(|item: Item<Body>| item.body.into()))
-            .transpose()
+        let body: Option<Body> =
+            self.get("read an upstream", key::upstream(account), Read::Now).await?;
+        Ok(body.map(Upstream::from))
     }
 
     /// Puts an upstream, or replaces it.
     pub async fn put_upstream(&self, upstream: &Upstream) -> Result<(), StoreError> {
-        let action = "put an upstream";
         let item = Item::new(key::upstream(&upstream.account), Body::from(upstream));
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, &item)?))
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed(action))
+        self.put("put an upstream", &item).await
     }
 }
 
@@ -76,17 +57,10 @@ impl Store {
     /// The tenant for which an order was recorded; `None` when there is no record.
     pub async fn claim(&self, account: &str, subject: &str) -> Result<Option<String>, StoreError> {
         let action = "read who owns an order";
-        // Late by milliseconds at worst, and then `put_claim` answers what stands.
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key::claim(account, subject).attributes()))
-            .send()
-            .await
-            .map_err(failed(action))?;
-        let claim = found.item.map(|item| read::<Claim>(action, item)).transpose()?;
-        Ok(claim.map(|item| item.body.tenant))
+        // Where this is too early for a record, `put_claim` finds it.
+        let claim: Option<Claim> =
+            self.get(action, key::claim(account, subject), Read::Soon).await?;
+        Ok(claim.map(|claim| claim.tenant))
     }
 
     /// Records who owns an order, or answers who was recorded before.
@@ -98,21 +72,9 @@ impl Store {
     ) -> Result<String, StoreError> {
         let action = "record who owns an order";
         let item = Item::new(key::claim(account, subject), Claim { tenant: tenant.into() });
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(write(action, &item)?))
-            .condition_expression(ABSENT)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(tenant.into()),
-            Err(error) => match standing(&error) {
-                Some(item) => Ok(read::<Claim>(action, item)?.body.tenant),
-                None => Err(failed(action)(error)),
-            },
+        match self.put_absent(action, &item).await? {
+            None => Ok(tenant.into()),
+            Some(standing) => Ok(read::<Claim>(action, standing)?.body.tenant),
         }
     }
 }

@@ -1,0 +1,168 @@
+//! Deliveries: put by fanout (`put`), worked on by deliver (`settle`), parked for schedule
+//! (`parked`). Here is their shape, and how they are read.
+
+mod parked;
+mod put;
+mod settle;
+
+use domain::delivery::{Delivery, State};
+use domain::event::EventKey;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::item::{Attributes, read, text};
+use super::table::Read;
+use super::{Lane, Store, StoreError, failed};
+
+pub use parked::Parked;
+pub use put::Put;
+pub use settle::{Finish, Settled};
+
+/// A delivery item; `attempts` and `answer` are written by [`Store::settle`] and read by people.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    key: EventKey,
+    tenant: String,
+    upstream: String,
+    state: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    behind: bool,
+    attempts_made: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Timestamp>,
+    sequence: u64,
+    last_sequence: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
+    #[serde(default)]
+    attempts: Vec<AttemptBody>,
+    /// The beginning of the last answer's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttemptBody {
+    at: Timestamp,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl Store {
+    /// The delivery at `key`, as it is now.
+    pub async fn delivery(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let action = "read a delivery";
+        let body: Option<Body> = self.get(action, lane.delivery(key), Read::Now).await?;
+        body.map(|body| delivery(action, body)).transpose()
+    }
+
+    /// The newest delivery of a lane, or the newest that is not newer than `until`, as it is now.
+    pub async fn newest(
+        &self,
+        lane: &Lane,
+        until: Option<&EventKey>,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let action = "read the end of a lane";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":lane", text(lane.pk()))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(1);
+        let query = match until {
+            None => query.key_condition_expression("pk = :lane"),
+            Some(key) => query
+                .key_condition_expression("pk = :lane AND sk <= :until")
+                .expression_attribute_values(":until", text(key.to_string())),
+        };
+        let page = query.send().await.map_err(failed(action))?;
+        page.items.unwrap_or_default().pop().map(|item| listed(action, item)).transpose()
+    }
+
+    /// The first pending delivery after `key`, as it is now.
+    pub async fn pending_after(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let action = "read on in a lane";
+        // No limit: it would count items before the filter. What comes after is short but for
+        // events that are late.
+        let mut items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :lane AND sk > :key")
+            .filter_expression("#state = :pending")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":lane", text(lane.pk()))
+            .expression_attribute_values(":key", text(key.to_string()))
+            .expression_attribute_values(":pending", text(State::Pending.name()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        match items.next().await {
+            None => Ok(None),
+            Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
+        }
+    }
+}
+
+fn listed(action: &'static str, item: Attributes) -> Result<Delivery, StoreError> {
+    delivery(action, read::<Body>(action, item)?.body)
+}
+
+fn delivery(action: &'static str, body: Body) -> Result<Delivery, StoreError> {
+    let state =
+        State::ALL.into_iter().find(|state| state.name() == body.state).ok_or_else(|| {
+            StoreError::Shape {
+                action,
+                source: format!("no state is called {:?}", body.state).into(),
+            }
+        })?;
+    Ok(Delivery {
+        key: body.key,
+        tenant: body.tenant,
+        upstream: body.upstream,
+        state,
+        behind: body.behind,
+        attempts_made: body.attempts_made,
+        next_at: body.next_at,
+        finished_at: body.finished_at,
+        sequence: body.sequence,
+        last_sequence: body.last_sequence,
+        late: body.late,
+    })
+}
+
+impl From<&Delivery> for Body {
+    fn from(delivery: &Delivery) -> Body {
+        Body {
+            key: delivery.key.clone(),
+            tenant: delivery.tenant.clone(),
+            upstream: delivery.upstream.clone(),
+            state: delivery.state.name().into(),
+            behind: delivery.behind,
+            attempts_made: delivery.attempts_made,
+            next_at: delivery.next_at,
+            finished_at: delivery.finished_at,
+            sequence: delivery.sequence,
+            last_sequence: delivery.last_sequence,
+            late: delivery.late,
+            attempts: Vec::new(),
+            answer: None,
+        }
+    }
+}

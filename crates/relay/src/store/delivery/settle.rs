@@ -1,0 +1,184 @@
+//! Writing down what came of an attempt.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::delivery::{Attempt, Delivery, State};
+use jiff::Timestamp;
+
+use crate::store::item::{Attributes, number, text};
+use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT};
+use crate::store::{Lane, Store, StoreError, failed, key};
+
+/// fanout checks a pending delivery within a transaction, which turns away an update of the same
+/// delivery that comes at that very moment, and is over within milliseconds. Each try is a round
+/// trip, so it takes more than bad luck to need this many.
+const CONFLICTS_MAX: usize = 10;
+
+/// Whether an attempt could be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Done,
+    /// Another handler has written meanwhile.
+    Changed,
+}
+
+/// How a delivery stops being pending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    Delivered,
+    Dead,
+}
+
+impl Store {
+    /// Writes a failed attempt, with the time of the next: in the table (`parked`), or in the queue,
+    /// whose wake has been sent by now. Either way it stands behind no other from here on.
+    pub async fn put_off(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        attempt: &Attempt,
+        answer: &str,
+        next_at: Timestamp,
+        parked: bool,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::new(delivery.attempts_made, attempt, answer);
+        set.set("next_at", serde_text(next_at));
+        if parked {
+            set.set(DUE, text(key::due(next_at, &delivery.key)));
+            set.set(DUE_AT, text(domain::event::sortable(next_at)));
+            set.remove(&["behind"]);
+        } else {
+            set.remove(&["behind", DUE, DUE_AT]);
+        }
+        self.settle("write a failed attempt", lane, delivery, set, true).await
+    }
+
+    /// Writes the last attempt and that the delivery is finished.
+    pub async fn finish(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        attempt: &Attempt,
+        answer: &str,
+        finish: Finish,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::new(delivery.attempts_made, attempt, answer);
+        set.set("finished_at", serde_text(now));
+        match finish {
+            Finish::Delivered => {
+                set.set("state", text(State::Delivered.name()));
+                set.remove(&[DUE, DUE_AT, "next_at"]);
+            }
+            Finish::Dead => {
+                set.set("state", text(State::Dead.name()));
+                set.set(DUE, text(key::dead(&delivery.tenant)));
+                set.set(DUE_AT, text(domain::event::sortable(now)));
+                set.remove(&["next_at"]);
+            }
+        }
+        // A success counts whatever others wrote meanwhile; giving up does not.
+        self.settle("finish a delivery", lane, delivery, set, finish == Finish::Dead).await
+    }
+
+    async fn settle(
+        &self,
+        action: &'static str,
+        lane: &Lane,
+        delivery: &Delivery,
+        settling: Settling,
+        only_if_nobody_tried: bool,
+    ) -> Result<Settled, StoreError> {
+        let Settling { mut names, mut values, expression } = settling;
+        names.insert("#state".into(), "state".into());
+        values.insert(":pending".into(), text(State::Pending.name()));
+        let mut condition = "#state = :pending".to_owned();
+        if only_if_nobody_tried {
+            condition.push_str(" AND attempts_made = :made");
+            values.insert(":made".into(), number(delivery.attempts_made));
+        }
+        for _ in 0..CONFLICTS_MAX {
+            let written = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(lane.delivery(&delivery.key).attributes()))
+                .update_expression(expression.as_str())
+                .condition_expression(condition.as_str())
+                .set_expression_attribute_names(Some(names.clone()))
+                .set_expression_attribute_values(Some(values.clone()))
+                .send()
+                .await;
+            let error = match written {
+                Ok(_) => return Ok(Settled::Done),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => {
+                    return Ok(Settled::Changed);
+                }
+                Some(UpdateItemError::TransactionConflictException(_)) => {}
+                _ => return Err(failed(action)(error)),
+            }
+        }
+        Err(StoreError::Table { action, source: "its transactions kept conflicting".into() })
+    }
+}
+
+/// The update that writes one attempt.
+struct Settling {
+    expression: String,
+    names: HashMap<String, String>,
+    values: Attributes,
+}
+
+impl Settling {
+    fn new(attempts_made: u32, attempt: &Attempt, answer: &str) -> Settling {
+        let names = [("#attempts", "attempts"), ("#made", ATTEMPTS_MADE), ("#answer", "answer")];
+        Settling {
+            expression: "SET #attempts = list_append(#attempts, :attempt), #made = :next, \
+                         #answer = :answer"
+                .into(),
+            names: names.into_iter().map(|(mark, name)| (mark.into(), name.into())).collect(),
+            values: Attributes::from([
+                (":attempt".into(), AttributeValue::L(vec![attempt_value(attempt)])),
+                (":next".into(), number(attempts_made + 1)),
+                (":answer".into(), text(answer)),
+            ]),
+        }
+    }
+
+    /// Only before [`Settling::remove`].
+    fn set(&mut self, name: &str, value: AttributeValue) {
+        self.expression.push_str(&format!(", #{name} = :{name}"));
+        self.names.insert(format!("#{name}"), name.into());
+        self.values.insert(format!(":{name}"), value);
+    }
+
+    fn remove(&mut self, names: &[&str]) {
+        let marks: Vec<_> = names.iter().map(|name| format!("#{name}")).collect();
+        self.expression.push_str(&format!(" REMOVE {}", marks.join(", ")));
+        self.names.extend(names.iter().map(|name| (format!("#{name}"), (*name).into())));
+    }
+}
+
+fn attempt_value(attempt: &Attempt) -> AttributeValue {
+    let mut map = Attributes::from([
+        ("at".into(), serde_text(attempt.at)),
+        ("duration_ms".into(), number(attempt.duration_ms)),
+    ]);
+    if let Some(status) = attempt.status {
+        map.insert("status".into(), number(status));
+    }
+    if let Some(error) = attempt.error {
+        map.insert("error".into(), text(error.name()));
+    }
+    AttributeValue::M(map)
+}
+
+/// A time as serde writes it, so that what is set here is read back there.
+fn serde_text(at: Timestamp) -> AttributeValue {
+    text(at.to_string())
+}
