@@ -2,12 +2,13 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie demo dev advisories ci
+.PHONY: check test functions rie verify demo dev advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
 functions: ; @.ci/run functions
 rie: ; @.ci/run functions rie
+verify: ; @.ci/run verify
 demo: ; cargo run -- demo
 dev: ; cargo run -- dev
 # Fetches the advisory database from GitHub, so it is no part of `ci`.

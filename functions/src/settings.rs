@@ -23,8 +23,14 @@ pub struct Settings {
 }
 
 /// Every setting that is missing or malformed, so that one failed deployment shows them all.
-#[derive(Debug)]
 pub struct SettingsError(Vec<String>);
+
+/// What a program that ends with it prints.
+impl std::fmt::Debug for SettingsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
 
 impl std::fmt::Display for SettingsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

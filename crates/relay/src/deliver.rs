@@ -137,46 +137,45 @@ async fn settle(
 ) -> Result<bool, DeliverError> {
     let store = &deliver.store;
     let now = deliver.clock.now();
-    let settled = match next {
+    match next {
         Next::Delivered => {
             store.finish(lane, delivery, attempt, &answer.text, Finish::Delivered, now).await?;
             // Finished by us, or by another meanwhile: the lane goes on either way.
-            return Ok(true);
-        }
-        Next::Dead => {
-            store.finish(lane, delivery, attempt, &answer.text, Finish::Dead, now).await?
-        }
-        Next::Park { at } => {
-            store.put_off(lane, delivery, attempt, &answer.text, at, true).await?;
-            return Ok(false);
+            Ok(true)
         }
         Next::Retry { delay, at } => {
-            // The wake first: should we die between the two, this wake comes back too.
+            // The wake first: should we die between the two, this wake comes back too. Should
+            // another have finished the delivery, the next wake goes on from there.
             let key = delivery.key.clone();
             let wake = Wake { lane: lane.clone(), key, attempt: delivery.attempts_made + 1 };
             deliver.wakes.send(&wake, delay).await?;
             store.put_off(lane, delivery, attempt, &answer.text, at, false).await?;
-            return Ok(false);
+            Ok(false)
         }
-    };
-    is_finished(deliver, lane, delivery, settled).await
+        Next::Park { at } => {
+            match store.put_off(lane, delivery, attempt, &answer.text, at, true).await? {
+                Settled::Done => Ok(false),
+                Settled::Changed => is_finished(deliver, lane, delivery).await,
+            }
+        }
+        Next::Dead => {
+            match store.finish(lane, delivery, attempt, &answer.text, Finish::Dead, now).await? {
+                Settled::Done => Ok(true),
+                Settled::Changed => is_finished(deliver, lane, delivery).await,
+            }
+        }
+    }
 }
 
-/// Whether a delivery that was to be given up is finished. Where the write was turned away, it may
-/// have been our own, applied before its answer was lost.
+/// Whether a delivery is finished, after a write was turned away. Another handler may have finished
+/// it and died before it went on; or it was our own write, applied before its answer was lost.
 async fn is_finished(
     deliver: &Deliver,
     lane: &Lane,
     delivery: &Delivery,
-    settled: Settled,
 ) -> Result<bool, DeliverError> {
-    match settled {
-        Settled::Done => Ok(true),
-        Settled::Changed => {
-            let stands = deliver.store.delivery(lane, &delivery.key).await?;
-            Ok(stands.is_none_or(|stands| stands.state != State::Pending))
-        }
-    }
+    let stands = deliver.store.delivery(lane, &delivery.key).await?;
+    Ok(stands.is_none_or(|stands| stands.state != State::Pending))
 }
 
 /// The subscription is gone, and with it the endpoint.
@@ -188,8 +187,10 @@ async fn give_up(
     let now = deliver.clock.now();
     let attempt =
         Attempt { at: now, duration_ms: 0, status: None, error: Some(ErrorClass::Unsubscribed) };
-    let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
-    Ok(settled == Settled::Done)
+    match deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await? {
+        Settled::Done => Ok(true),
+        Settled::Changed => is_finished(deliver, lane, delivery).await,
+    }
 }
 
 fn request<'a>(

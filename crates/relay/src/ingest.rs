@@ -80,12 +80,14 @@ async fn accept(ingest: &Ingest, mut arrival: Arrival) -> Response {
         }
         keep(&ingest.store, &arrival).await.map(Some)
     });
-    let read = match by_table.await {
+    let examined = match by_table.await {
         Ok(Ok(None)) => return challenge(),
         Ok(Ok(Some(kept))) => kept,
         by_table => {
-            let error = by_table.map(|result| result.err());
-            tracing::warn!(?error, "the table refused a notification: the inbox takes it");
+            match by_table {
+                Ok(Err(error)) => tracing::warn!(?error, "the table refused: the inbox is next"),
+                _ => tracing::warn!("the table was silent: the inbox is next"),
+            }
             if let Err(error) = ingest.inbox.send(&arrival).await {
                 tracing::error!(?error, "a notification could not be kept");
                 return (StatusCode::SERVICE_UNAVAILABLE, "Neither store answers.").into_response();
@@ -93,7 +95,7 @@ async fn accept(ingest: &Ingest, mut arrival: Arrival) -> Response {
             examine(&arrival).map(drop)
         }
     };
-    match read {
+    match examined {
         Ok(()) => StatusCode::OK.into_response(),
         Err(unreadable) => unreadable.into_response(),
     }

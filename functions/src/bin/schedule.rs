@@ -1,6 +1,6 @@
 //! Every minute.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, run, service_fn};
 use relay::Clock;
 use relay::schedule::{self, Schedule};
 use serde_json::Value;
@@ -11,8 +11,10 @@ async fn main() -> Result<(), Error> {
     let schedule = &Schedule { store: start.store(), wakes: start.wakes(), clock: Clock::system() };
     start.settings.check()?;
     run(service_fn(|_tick: LambdaEvent<Value>| async move {
-        schedule::run(schedule).await?;
-        Ok::<_, Error>(())
+        schedule::run(schedule).await.map(drop).map_err(|error| Diagnostic {
+            error_type: "ScheduleError".into(),
+            error_message: error.to_string(),
+        })
     }))
     .await
 }

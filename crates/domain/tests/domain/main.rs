@@ -5,6 +5,8 @@
 mod address;
 mod event;
 mod fields;
+mod lane;
+mod lane_model;
 mod properties;
 mod render;
 mod shapes;

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(30);
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Another process may take a port between our look at it and the emulator's.
 const STARTS_MAX: usize = 3;
@@ -45,8 +46,8 @@ pub(crate) enum Answer {
 }
 
 impl Emulator {
-    /// Starts the emulator with nothing but `variables` in its environment. It starts the function at the first
-    /// invocation.
+    /// Starts the emulator with nothing but `variables` in its environment. It starts the function
+    /// at the first invocation.
     pub(crate) async fn start(
         rie: &Path,
         program: &Path,
@@ -148,14 +149,24 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         let functions = children(self.process.id());
+        // Asked politely, it ends its function and sees it off.
+        signal("TERM", self.process.id());
+        let asked = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) && asked.elapsed() < STOP_TIMEOUT {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
-        // The emulator's own end is mostly theirs too.
         for function in functions {
-            let kill = format!("kill -KILL {function} 2>/dev/null");
-            let _ = Command::new("sh").args(["-c", &kill]).status();
+            signal("KILL", function);
         }
     }
+}
+
+/// Sends a signal to a process, which may have ended.
+fn signal(name: &str, process: u32) {
+    let kill = format!("kill -s {name} {process} 2>/dev/null");
+    let _ = Command::new("sh").args(["-c", &kill]).status();
 }
 
 /// The duration in a REPORT line; the first one of a function holds its start.

@@ -1,10 +1,12 @@
-//! Every function's binary, started for real under Lambda's Runtime Interface Emulator (RIE) and fed its sample event.
+//! Every function's binary, started for real under Lambda's Runtime Interface Emulator (RIE) and
+//! fed its sample event.
 //!
 //! `cargo run -p local --example under_rie -- --rie PATH --functions DIR`
 //!
-//! The AWS that the functions talk to is the simulator's, over HTTP in this process. The sample events are stations of
-//! one road, so each check looks at what its function answered and at what it did to the table, the queues and the
-//! tenant's endpoint. One line for each check; the last line counts them.
+//! The AWS that the functions talk to is the simulator's, over HTTP in this process. The sample
+//! events are stations of one road, so each check looks at what its function answered and at what
+//! it did to the table, the queues and the tenant's endpoint. One line for each check; the last
+//! line counts them.
 
 mod emulator;
 mod road;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use emulator::{Emulator, Usage};
 use stage::Stage;
@@ -27,7 +30,12 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut report = Report::default();
-    if let Err(error) = run(&mut report).await {
+    // Dropped when told to stop, and with it what was started.
+    let done = tokio::select! {
+        done = run(&mut report) => done,
+        told = terminated() => told,
+    };
+    if let Err(error) = done {
         report.failed += 1;
         say(format!("FAIL {error:#}"));
     }
@@ -46,6 +54,11 @@ async fn run(report: &mut Report) -> anyhow::Result<()> {
     }
     say("");
     Ok(())
+}
+
+async fn terminated() -> anyhow::Result<()> {
+    signal(SignalKind::terminate())?.recv().await;
+    bail!("told to stop")
 }
 
 /// What has been found so far.

@@ -1,4 +1,4 @@
-//! What the functions meet: an AWS, one upstream, one tenant with one endpoint, and the sample events.
+//! What the functions meet: an AWS, an upstream, a tenant with an endpoint, and the sample events.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,9 +68,8 @@ impl Stage {
         let server = tokio::spawn(async move { aws.serve(listener).await });
 
         let signing_secret = sign::secret_of(&[7; 32]);
-        let script = |_: &Received, nth: usize| {
-            Answer::status(if nth == FAILING_POST { 500 } else { 200 })
-        };
+        let script =
+            |_: &Received, nth: usize| Answer::status(if nth == FAILING_POST { 500 } else { 200 });
         let endpoint = Endpoint::start(0, vec![signing_secret.clone()], script).await?;
         let password = put_upstream(&world, &samples).await?;
         setup::tenant(&world.store, TENANT).await?;

@@ -56,6 +56,10 @@ impl Store {
     }
 
     /// Writes the last attempt and that the delivery is finished.
+    ///
+    /// A success counts whatever others wrote meanwhile, giving up does not. Where another handler
+    /// has written, what it parked stays parked: should this one die before it goes on, the lane is
+    /// taken up from there.
     pub async fn finish(
         &self,
         lane: &Lane,
@@ -65,22 +69,23 @@ impl Store {
         finish: Finish,
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
+        let action = "finish a delivery";
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
         set.set("finished_at", serde_text(now));
-        match finish {
-            Finish::Delivered => {
-                set.set("state", text(State::Delivered.name()));
-                set.remove(&[DUE, DUE_AT, "next_at"]);
-            }
-            Finish::Dead => {
-                set.set("state", text(State::Dead.name()));
-                set.set(DUE, text(key::dead(&delivery.tenant)));
-                set.set(DUE_AT, text(domain::event::sortable(now)));
-                set.remove(&["next_at"]);
-            }
+        if finish == Finish::Dead {
+            set.set("state", text(State::Dead.name()));
+            set.set(DUE, text(key::dead(&delivery.tenant)));
+            set.set(DUE_AT, text(domain::event::sortable(now)));
+            set.remove(&["next_at"]);
+            return self.settle(action, lane, delivery, set, true).await;
         }
-        // A success counts whatever others wrote meanwhile; giving up does not.
-        self.settle("finish a delivery", lane, delivery, set, finish == Finish::Dead).await
+        set.set("state", text(State::Delivered.name()));
+        let beside_another = set.clone();
+        set.remove(&[DUE, DUE_AT, "next_at"]);
+        match self.settle(action, lane, delivery, set, true).await? {
+            Settled::Done => Ok(Settled::Done),
+            Settled::Changed => self.settle(action, lane, delivery, beside_another, false).await,
+        }
     }
 
     async fn settle(
@@ -128,6 +133,7 @@ impl Store {
 }
 
 /// The update that writes one attempt.
+#[derive(Clone)]
 struct Settling {
     expression: String,
     names: HashMap<String, String>,
