@@ -42,11 +42,7 @@ impl Bandwidth {
     pub async fn notify(&self, xml: &str) -> anyhow::Result<Told> {
         let first = self.post(xml, false).await?;
         let first_status = first.status().as_u16();
-        let challenge = first.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-        let challenged = first_status == 401
-            && challenge
-                .is_some_and(|it| it.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("basic ")));
-        let last = match challenged {
+        let last = match first_status == 401 && challenges(&first) {
             true => self.post(xml, true).await?,
             false => first,
         };
@@ -65,6 +61,15 @@ impl Bandwidth {
         }
         Ok(request.send().await?)
     }
+}
+
+/// Whether an answer asks for Basic credentials.
+fn challenges(response: &Response) -> bool {
+    let mut challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+    challenges.any(|challenge| {
+        let scheme = challenge.as_bytes().split(|byte| *byte == b' ').next();
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"Basic"))
+    })
 }
 
 /// A notification, as Bandwidth writes it.
@@ -125,5 +130,101 @@ fn numbers(xml: &mut String, name: &str, numbers: &[String]) {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    // A reader takes a bare carriage return for a line feed.
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#13;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bandwidth, Message};
+    use crate::endpoint::{Answer, Endpoint};
+
+    #[track_caller]
+    fn check(message: &Message, expected: &str) {
+        let start = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>";
+        let expected = format!("{start}<Notification>{expected}</Notification>");
+        assert_eq!(message.to_xml(), expected);
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.into())
+    }
+
+    #[test]
+    fn the_elements_stand_in_the_order_that_was_seen_on_the_wire() {
+        let numbers = vec!["9195550100".to_owned(), "9195550101".to_owned()];
+        let message = Message {
+            status: some("FOC"),
+            subscription_id: some("s"),
+            message: some("m"),
+            order_id: some("o"),
+            order_type: some("portins"),
+            customer_order_id: some("c"),
+            completed_telephone_numbers: numbers.clone(),
+            last_modified_date: some("2026-02-03T10:11:12.345Z"),
+            actual_foc_date: some("2026-02-10T16:30:00Z"),
+            ..Message::default()
+        };
+        let expected = "<Status>FOC</Status><SubscriptionId>s</SubscriptionId><Message>m</Message>\
+            <OrderId>o</OrderId><OrderType>portins</OrderType><CustomerOrderId>c</CustomerOrderId>\
+            <CompletedTelephoneNumbers><TelephoneNumber>9195550100</TelephoneNumber>\
+            <TelephoneNumber>9195550101</TelephoneNumber></CompletedTelephoneNumbers>\
+            <LastModifiedDate>2026-02-03T10:11:12.345Z</LastModifiedDate>\
+            <ActualFocDate>2026-02-10T16:30:00Z</ActualFocDate>";
+        check(&message, expected);
+
+        let event = Message {
+            event_type: some("MESSAGING_LOST"),
+            impacted_telephone_numbers: numbers[..1].to_vec(),
+            ..Message::default()
+        };
+        let expected = "<EventType>MESSAGING_LOST</EventType><ImpactedTelephoneNumbers>\
+            <TelephoneNumber>9195550100</TelephoneNumber></ImpactedTelephoneNumbers>";
+        check(&event, expected);
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        let message = Message { note: some("a<b>&\r\n]]>\"é"), ..Message::default() };
+        check(&message, "<Note>a&lt;b&gt;&amp;&#13;\n]]&gt;\"é</Note>");
+    }
+
+    #[tokio::test]
+    async fn credentials_are_sent_only_when_they_are_asked_for() {
+        let ingest = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+        let bandwidth = Bandwidth::new(&ingest.url(), "user", "secret");
+        assert_eq!(bandwidth.notify("<x/>").await.unwrap().first_status, 200);
+        ingest.require_basic("user", "secret");
+        let told = bandwidth.notify("<x/>").await.unwrap();
+        assert_eq!((told.first_status, told.status), (401, 200));
+
+        let sent = ingest.received();
+        let credentials: Vec<_> =
+            sent.iter().map(|one| one.headers.contains_key("authorization")).collect();
+        assert_eq!(credentials, [false, false, true]);
+        assert!(sent.iter().all(|one| one.body == b"<x/>"));
+        assert_eq!(sent[0].headers["content-type"], "application/xml; charset=utf-8");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_again_without_a_challenge_for_basic() {
+        for (status, challenge, posts) in [
+            (401, None, 1),
+            (401, Some("Bearer realm=\"x\""), 1),
+            (401, Some("basic realm=\"x\""), 2),
+            (503, Some("Basic realm=\"x\""), 1),
+            (302, None, 1),
+        ] {
+            let ingest = Endpoint::start(0, vec![], move |_, _| {
+                let header = |value: &str| ("WWW-Authenticate".to_owned(), value.to_owned());
+                let headers = challenge.map(header).into_iter().collect();
+                Answer { headers, body: b"no".into(), ..Answer::status(status) }
+            })
+            .await
+            .unwrap();
+            let told = Bandwidth::new(&ingest.url(), "u", "p").notify("<x/>").await.unwrap();
+            assert_eq!((told.status, told.body.as_str()), (status, "no"));
+            assert_eq!(ingest.received().len(), posts, "{status} {challenge:?}");
+        }
+    }
 }

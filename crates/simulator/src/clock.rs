@@ -40,18 +40,26 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock on. The system's goes by itself.
+    /// Moves a manual clock on; never back. The system's goes by itself.
     pub fn advance(&self, by: SignedDuration) {
-        self.advance_to(self.now() + by);
+        self.move_to(|now| now + by);
     }
 
     /// Moves a manual clock on to `at`; never back.
     pub fn advance_to(&self, at: Timestamp) {
+        self.move_to(|_| at);
+    }
+
+    fn move_to(&self, at: impl FnOnce(Timestamp) -> Timestamp) {
         if let Kind::Manual(manual) = &self.0 {
             let mut now = manual.now.lock().unwrap_or_else(PoisonError::into_inner);
-            *now = at.max(*now);
+            *now = at(*now).max(*now);
             manual.moved.notify_waiters();
         }
+    }
+
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.0, Kind::System)
     }
 
     /// Waits until it is `at`.
@@ -70,5 +78,40 @@ impl Clock {
                 moved.await;
             },
         }
+    }
+}
+
+/// The database in memory goes by it.
+impl dynoxide::storage_backend::Clock for Clock {
+    fn now_unix_secs(&self) -> u64 {
+        u64::try_from(self.now().as_second()).unwrap_or_default()
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        self.now().as_duration().as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+    use jiff::{SignedDuration, Timestamp};
+
+    #[test]
+    fn a_manual_clock_stands_still_and_never_goes_back() {
+        let start = Timestamp::UNIX_EPOCH;
+        let clock = Clock::manual(start);
+        let same = clock.clone();
+        same.advance(SignedDuration::from_secs(5));
+        clock.advance(SignedDuration::from_secs(-3));
+        clock.advance_to(start);
+        assert_eq!(clock.now(), start + SignedDuration::from_secs(5));
+    }
+
+    #[test]
+    fn the_clock_of_the_system_cannot_be_moved() {
+        let clock = Clock::system();
+        clock.advance(SignedDuration::from_hours(24));
+        assert!(clock.now() < Clock::system().now() + SignedDuration::from_hours(1));
     }
 }

@@ -1,7 +1,14 @@
 //! What can go wrong with a call, when a test wants it to.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::queue;
+
+/// More calls than this are not remembered, so that no process grows for days.
+const LOG_MAX: usize = 100_000;
 
 /// One call to AWS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +18,8 @@ pub struct Call {
     pub service: Service,
     /// As the service names it: `PutItem`.
     pub operation: String,
+    /// The table or the queue. Of a batch or a transaction the first table; empty where there is none.
+    pub resource: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,40 +46,76 @@ pub enum Fault {
 type Rule = Arc<dyn Fn(&Call) -> Option<Fault> + Send + Sync>;
 
 #[derive(Default)]
-pub(super) struct Faults {
-    rule: Mutex<Option<Rule>>,
-    calls: AtomicU64,
-    log: Mutex<Option<Vec<Call>>>,
+pub(super) struct Faults(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    rule: Option<Rule>,
+    calls: u64,
+    records: bool,
+    log: VecDeque<Call>,
 }
 
 impl Faults {
     pub(super) fn inject(&self, rule: Rule) {
-        *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = Some(rule);
+        self.state().rule = Some(rule);
     }
 
     pub(super) fn heal(&self) {
-        *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.state().rule = None;
+    }
+
+    pub(super) fn record(&self, on: bool) {
+        let mut state = self.state();
+        state.records = on;
+        if on {
+            state.log.clear();
+        }
     }
 
     /// Counts from 1 again, and logs each call from here on.
     pub(super) fn reset(&self) {
-        self.calls.store(0, Ordering::SeqCst);
-        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+        self.record(true);
+        self.state().calls = 0;
     }
 
     pub(super) fn log(&self) -> Vec<Call> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+        self.state().log.iter().cloned().collect()
     }
 
     /// Counts a call, and says what is to go wrong with it.
-    pub(super) fn meet(&self, service: Service, operation: &str) -> Option<Fault> {
-        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let call = Call { number, service, operation: operation.into() };
-        let rule = self.rule.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pub(super) fn meet(&self, service: Service, operation: &str, body: &str) -> Option<Fault> {
+        let (rule, number, records) = {
+            let mut state = self.state();
+            state.calls += 1;
+            (state.rule.clone(), state.calls, state.records)
+        };
+        if rule.is_none() && !records {
+            return None;
+        }
+        let call = Call { number, service, operation: operation.into(), resource: resource(body) };
+        // The rule may ask for the calls so far, so nothing is locked here.
         let fault = rule.and_then(|rule| rule(&call));
-        if let Some(log) = &mut *self.log.lock().unwrap_or_else(PoisonError::into_inner) {
-            log.push(call);
+        let mut state = self.state();
+        if state.records {
+            if state.log.len() == LOG_MAX {
+                state.log.pop_front();
+            }
+            state.log.push_back(call);
         }
         fault
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn resource(body: &str) -> String {
+    let request: Value = serde_json::from_str(body).unwrap_or_default();
+    let of_batch = || request["RequestItems"].as_object()?.keys().next().map(String::as_str);
+    let of_transaction =
+        || request["TransactItems"][0].as_object()?.values().next()?["TableName"].as_str();
+    let table = request["TableName"].as_str().or_else(of_batch).or_else(of_transaction);
+    table.unwrap_or_else(|| queue::name_in(&request)).to_owned()
 }

@@ -39,29 +39,40 @@ struct Inner {
     stream: Stream,
     queues: Queues,
     faults: Faults,
+    /// Whether the database's clock is the one that was given.
+    sweeps_by_clock: bool,
 }
 
 impl Aws {
     /// Keeps everything in memory.
     pub fn memory(clock: Clock) -> anyhow::Result<Aws> {
-        let database = Database::memory().context("cannot make a database in memory")?;
-        Ok(Aws::new(database, Stream::default(), Queues::new(clock)))
+        let database = Database::memory_with_clock(Arc::new(clock.clone()))
+            .context("cannot make a database in memory")?;
+        Ok(Aws::new(database, Stream::default(), Queues::new(clock.clone()), true))
     }
 
-    /// Keeps everything in a folder, over restarts and sudden deaths of the process.
+    /// Keeps everything in a folder, over restarts and sudden deaths of the process, not over a loss
+    /// of power. One process at a time.
     pub fn in_folder(folder: &Path, clock: Clock) -> anyhow::Result<Aws> {
         std::fs::create_dir_all(folder).context("cannot make the folder")?;
         let path = folder.join("table.sqlite");
         let path = path.to_str().context("the folder's name is not UTF-8")?;
         let database = Database::new(path).context("cannot open the database")?;
-        let stream = Stream::in_folder(folder, |line| table::item(&database, line))
+        let stream = Stream::in_folder(folder, |table, key| table::item(&database, table, key))
             .context("cannot read the stream")?;
-        let queues = Queues::in_folder(folder, clock).context("cannot read the queues")?;
-        Ok(Aws::new(database, stream, queues))
+        let queues = Queues::in_folder(folder, clock.clone()).context("cannot read the queues")?;
+        // The database takes a clock in memory only.
+        Ok(Aws::new(database, stream, queues, clock.is_system()))
     }
 
-    fn new(database: Database, stream: Stream, queues: Queues) -> Aws {
-        Aws(Arc::new(Inner { database, stream, queues, faults: Faults::default() }))
+    fn new(database: Database, stream: Stream, queues: Queues, sweeps_by_clock: bool) -> Aws {
+        Aws(Arc::new(Inner {
+            database,
+            stream,
+            queues,
+            faults: Faults::default(),
+            sweeps_by_clock,
+        }))
     }
 
     /// What the SDK's clients are to be configured with.
@@ -98,18 +109,25 @@ impl Aws {
         self.0.faults.heal();
     }
 
+    /// Logs each call from here on, or no more of them. Numbers count on either way.
+    pub fn record_calls(&self, on: bool) {
+        self.0.faults.record(on);
+    }
+
     /// Counts calls from 1 again, and logs each from here on.
     pub fn reset_calls(&self) {
         self.0.faults.reset();
     }
 
-    /// The calls since [`Aws::reset_calls`].
+    /// The calls since [`Aws::reset_calls`] or [`Aws::record_calls`], as far as they are remembered.
     pub fn calls(&self) -> Vec<Call> {
         self.0.faults.log()
     }
 
-    /// Drops items past their time to live; answers how many. Here the system's clock counts.
+    /// Drops items past their time to live; answers how many. Not in a folder with a manual clock,
+    /// where it would go by another time.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
+        anyhow::ensure!(self.0.sweeps_by_clock, "a database in a folder has the system's clock");
         table::sweep(&self.0.database)
     }
 
@@ -119,7 +137,7 @@ impl Aws {
             return Outcome::Reply(Reply::error(400, "UnknownOperationException", target));
         };
         let service = if prefix == "AmazonSQS" { Service::Queue } else { Service::Table };
-        let fault = self.0.faults.meet(service, operation);
+        let fault = self.0.faults.meet(service, operation, body);
         match (fault, service) {
             (Some(Fault::Silence), _) => return Outcome::Silence,
             (Some(Fault::Refuse), _) => {
@@ -130,7 +148,9 @@ impl Aws {
                 return Outcome::Reply(Reply::error(400, kind, "throttled"));
             }
             (Some(Fault::Throttle), Service::Queue) => {
-                return Outcome::Reply(Reply::error(400, "RequestThrottled", "throttled"));
+                let reply = Reply::error(400, "com.amazonaws.sqs#RequestThrottled", "throttled");
+                let query_error = Some("RequestThrottled;Sender".into());
+                return Outcome::Reply(Reply { query_error, ..reply });
             }
             (Some(Fault::Conflict), Service::Table) if operation == "TransactWriteItems" => {
                 return Outcome::Reply(Reply::cancelled_by_conflict());
@@ -155,7 +175,12 @@ impl Aws {
 struct Reply {
     status: u16,
     body: String,
+    /// Of SQS: the error by the name that it has in the older protocol, which the SDKs go by.
+    query_error: Option<String>,
 }
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+const QUERY_ERROR: &str = "x-amzn-query-error";
 
 enum Outcome {
     Reply(Reply),
@@ -165,9 +190,13 @@ enum Outcome {
 }
 
 impl Reply {
+    fn ok(body: String) -> Reply {
+        Reply { status: 200, body, query_error: None }
+    }
+
     fn error(status: u16, kind: &str, message: &str) -> Reply {
         let body = serde_json::json!({ "__type": kind, "message": message }).to_string();
-        Reply { status, body }
+        Reply { status, body, query_error: None }
     }
 
     fn cancelled_by_conflict() -> Reply {
@@ -176,7 +205,7 @@ impl Reply {
             "Message": "Transaction cancelled",
             "CancellationReasons": [{ "Code": "TransactionConflict", "Message": "held" }],
         });
-        Reply { status: 400, body: body.to_string() }
+        Reply { status: 400, body: body.to_string(), query_error: None }
     }
 }
 
@@ -199,7 +228,10 @@ impl HttpConnector for Aws {
 fn response(reply: Reply) -> anyhow::Result<HttpResponse> {
     let status = StatusCode::try_from(reply.status)?;
     let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
-    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    response.headers_mut().insert("content-type", CONTENT_TYPE);
+    if let Some(query_error) = reply.query_error {
+        response.headers_mut().insert(QUERY_ERROR, query_error);
+    }
     Ok(response)
 }
 

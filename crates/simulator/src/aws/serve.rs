@@ -1,19 +1,28 @@
 //! The same AWS over HTTP, for programs that run beside this one.
 
+use std::io;
+
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures::stream;
 use tokio::net::TcpListener;
 
-use super::{Aws, Outcome};
+use super::{Aws, CONTENT_TYPE, Outcome, QUERY_ERROR};
+
+/// The largest request of DynamoDB, a batch of writes.
+const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Aws {
     /// Answers on a listener until the task is dropped. Signatures are not looked at.
-    pub async fn serve(&self, listener: TcpListener) -> std::io::Result<()> {
-        axum::serve(listener, Router::new().fallback(answer).with_state(self.clone())).await
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let router = Router::new()
+            .fallback(answer)
+            .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+            .with_state(self.clone());
+        axum::serve(listener, router).await
     }
 }
 
@@ -23,9 +32,17 @@ async fn answer(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Resp
     match aws.answer(target.unwrap_or_default(), body) {
         Outcome::Reply(reply) => {
             let status = StatusCode::from_u16(reply.status).unwrap_or_default();
-            (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], reply.body).into_response()
+            let mut response =
+                (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], reply.body).into_response();
+            if let Some(Ok(query_error)) = reply.query_error.map(TryInto::try_into) {
+                response.headers_mut().insert(QUERY_ERROR, query_error);
+            }
+            response
         }
-        Outcome::Lost => StatusCode::BAD_GATEWAY.into_response(),
+        // The connection breaks where the body should begin: a status would be an answer.
+        Outcome::Lost => Response::new(Body::from_stream(stream::once(async {
+            Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionAborted))
+        }))),
         Outcome::Silence => std::future::pending().await,
     }
 }

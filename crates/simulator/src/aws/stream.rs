@@ -2,11 +2,13 @@
 //!
 //! The embedded database has streams of its own, but each write there searches all records of the
 //! table. Here the new image is taken as it passes by. Which puts create an item is known from
-//! their condition: the items that are watched are put with `attribute_not_exists` only.
+//! their condition: the items that are watched are put with `attribute_not_exists` only, and have
+//! the keys `pk` and `sk`. A put without that condition makes no record.
 //!
 //! In a folder, what is about to be put is written down before it is put. A kill between the two
 //! leaves a line whose item is missing, which is skipped at the next start; it never leaves an item
-//! without a line.
+//! without a line. What was finished just before a kill may be given again, as may an item that a
+//! second put did not replace: whoever reads a stream has to bear both.
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -16,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::journal::Journal;
+use super::table::key_of;
 
 /// A journal of finished records longer than this starts anew.
 const JOURNAL_LINES_MAX: usize = 10_000;
@@ -48,7 +51,7 @@ pub(super) struct State {
 impl Stream {
     pub(super) fn in_folder(
         folder: &Path,
-        read: impl Fn(&Value) -> Option<Value>,
+        read: impl Fn(&Value, &Value) -> Option<Value>,
     ) -> std::io::Result<Stream> {
         let (journal, lines) = Journal::open(&folder.join("stream"))?;
         let finished = lines.iter().filter_map(|line| line["finished"].as_u64()).max().unwrap_or(0);
@@ -61,7 +64,7 @@ impl Stream {
             if sequence <= finished || !seen.insert(line["key"].to_string()) {
                 continue;
             }
-            if let Some(image) = read(line) {
+            if let Some(image) = read(&line["table"], &line["key"]) {
                 state.waiting.push_back(Record { sequence, image });
             }
         }
@@ -86,12 +89,11 @@ impl Stream {
         let line = json!({ "finished": through });
         let all_done = state.waiting.is_empty();
         if let Some(journal) = &mut state.journal {
-            let written = match all_done && journal.lines() > JOURNAL_LINES_MAX {
+            // A line that is lost makes records come again, which is harmless.
+            let _ = match all_done && journal.lines() > JOURNAL_LINES_MAX {
                 true => journal.replace([line].into_iter()),
-                // A line that is lost makes records come again, which is harmless.
                 false => journal.append(&line),
             };
-            drop(written);
         }
     }
 
@@ -110,29 +112,29 @@ impl Stream {
         self.state().watched = Some((attribute.into(), prefix.into()));
     }
 
-    /// Applies a put of items, and takes those that are watched. Records stand in the order in which
-    /// their puts were applied, because only one is applied at a time.
+    /// Applies puts, and takes the items that are watched and did not stand there before. Records
+    /// stand in the order in which their puts were applied, because only one is applied at a time.
     pub(super) fn taking<T, E>(
         &self,
-        table: &str,
-        items: &[&Value],
+        mut puts: Vec<&Value>,
+        stands: impl Fn(&Value) -> bool,
         apply: impl FnOnce() -> Result<T, E>,
     ) -> std::io::Result<Result<T, E>> {
         let mut state = self.state();
-        let watched: Vec<&&Value> = items.iter().filter(|item| state.watches(item)).collect();
-        if watched.is_empty() {
+        puts.retain(|put| state.watches(&put["Item"]) && !stands(put));
+        if puts.is_empty() {
             drop(state);
             return Ok(apply());
         }
         let mut records = Vec::new();
-        for image in watched {
+        for put in puts {
             state.last += 1;
-            let sequence = state.last;
+            let (sequence, image) = (state.last, put["Item"].clone());
             if let Some(journal) = &mut state.journal {
-                let key = json!({ "pk": image["pk"], "sk": image["sk"] });
+                let (table, key) = (&put["TableName"], key_of(&image));
                 journal.append(&json!({ "put": sequence, "table": table, "key": key }))?;
             }
-            records.push(Record { sequence, image: (**image).clone() });
+            records.push(Record { sequence, image });
         }
         let applied = apply();
         if applied.is_ok() {

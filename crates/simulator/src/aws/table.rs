@@ -16,8 +16,10 @@ pub(super) fn answer(database: &Database, stream: &Stream, operation: &str, body
         operation => apply(database, operation, body),
     };
     match done {
-        Ok(json) => Reply { status: 200, body: json },
-        Err(error) => Reply { status: error.status_code(), body: error.to_json() },
+        Ok(json) => Reply::ok(json),
+        Err(error) => {
+            Reply { status: error.status_code(), body: error.to_json(), query_error: None }
+        }
     }
 }
 
@@ -37,13 +39,17 @@ fn write(
             .map(|items| items.iter().filter_map(|item| item.get("Put")).collect())
             .unwrap_or_default(),
     };
-    let creates = |put: &&&Value| {
+    let creates = |put: &&Value| {
         put["ConditionExpression"].as_str().is_some_and(|it| it.contains("attribute_not_exists"))
     };
-    let created: Vec<&Value> = puts.iter().filter(creates).map(|put| &put["Item"]).collect();
-    let table = puts.first().and_then(|put| put["TableName"].as_str()).unwrap_or_default();
+    let created = puts.into_iter().filter(creates).collect();
+    // A transaction that the SDK repeats under its token is answered as if it were applied again. A
+    // put alone has no token: its condition fails.
+    let stands = |put: &Value| {
+        operation != "PutItem" && item(database, &put["TableName"], &key_of(&put["Item"])).is_some()
+    };
     stream
-        .taking(table, &created, || apply(database, operation, body))
+        .taking(created, stands, || apply(database, operation, body))
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))?
 }
 
@@ -62,7 +68,7 @@ fn apply(database: &Database, operation: &str, body: &str) -> Result<String, Dyn
         "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
         "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),
         "TransactGetItems" => call(body, |request| database.transact_get_items(request)),
-        unknown => Err(DynoxideError::ValidationException(format!("no operation {unknown}"))),
+        unknown => Err(DynoxideError::UnsupportedCapability(format!("no operation {unknown}"))),
     }
 }
 
@@ -70,20 +76,31 @@ fn call<Q: DeserializeOwned, A: Serialize>(
     body: &str,
     run: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<String, DynoxideError> {
-    let request = serde_json::from_str(body)
-        .map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
+    let request = serde_json::from_str(body).map_err(|error| unreadable(&error.to_string()))?;
     serde_json::to_string(&run(request)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// One item, by what the stream's journal says of it.
-pub(super) fn item(database: &Database, line: &Value) -> Option<Value> {
-    let request = json!({ "TableName": line["table"], "Key": line["key"] });
+/// The database marks what can be read and is not valid.
+fn unreadable(reason: &str) -> DynoxideError {
+    match reason.strip_prefix("VALIDATION:") {
+        Some(reason) => DynoxideError::ValidationException(reason.into()),
+        None => DynoxideError::SerializationException(reason.into()),
+    }
+}
+
+/// The key of an item of a table that may be watched.
+pub(super) fn key_of(item: &Value) -> Value {
+    json!({ "pk": item["pk"], "sk": item["sk"] })
+}
+
+pub(super) fn item(database: &Database, table: &Value, key: &Value) -> Option<Value> {
+    let request = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
     let answer = apply(database, "GetItem", &request.to_string()).ok()?;
     serde_json::from_str::<Value>(&answer).ok()?.get("Item").cloned()
 }
 
-/// Drops what has expired, as far as the database's own clock says.
+/// Drops what has expired by the database's clock.
 pub(super) fn sweep(database: &Database) -> anyhow::Result<usize> {
     database.sweep_ttl().context("cannot drop expired items")
 }
