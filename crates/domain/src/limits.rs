@@ -67,3 +67,54 @@ pub const SIGNING_KEY_BYTES_MAX: usize = 64;
 
 /// Account id in the path of the ingest URL, in bytes: Bandwidth's have seven digits.
 pub const ACCOUNT_BYTES_MAX: usize = 64;
+
+/// Expiry of a subscription, in seconds: 200 years of 365 days. Bandwidth's documentation uses up to
+/// 100; far more would not fit a time stamp.
+pub const EXPIRY_SECONDS_MAX: i64 = 200 * 365 * 86_400;
+
+/// E-mail address, in characters: RFC 5321, section 4.5.3.1.3, without the angle brackets.
+pub const EMAIL_CHARS_MAX: usize = 254;
+
+/// User name of a callback's Basic credentials, in characters: what Bandwidth takes.
+pub const BASIC_USERNAME_CHARS_MAX: usize = 100;
+
+/// Password of a callback's Basic credentials, in characters. Bandwidth states no limit; common
+/// servers take 8 KiB for all headers.
+pub const BASIC_PASSWORD_CHARS_MAX: usize = 1_000;
+
+/// Certificate of a callback's endpoint, in bytes of DER: usual ones have one or two thousand.
+pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+
+/// Note that a tenant adds to an order, in characters: what Bandwidth takes.
+pub const NOTE_REQUEST_CHARS_MAX: usize = 500;
+
+/// UserId of such a note, in characters: far more than a name has.
+pub const NOTE_USER_CHARS_MAX: usize = 256;
+
+/// Body of a request to the JSON API, in bytes: the largest holds a subscription with its headers.
+pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Cursor of a list, in bytes: it holds keys of the table, which have up to 300.
+pub const CURSOR_BYTES_MAX: usize = 1_024;
+
+/// Waits of a retry schedule: an attempt's record has some 80 bytes, and an item is billed by size.
+pub const WAITS_MAX: usize = 30;
+
+/// One wait of a retry schedule, in seconds: a week. Deliveries are kept for a quarter.
+pub const WAIT_SECONDS_MAX: u32 = 7 * 24 * 3600;
+
+/// Headers of a tenant's own on each delivery, and the size of each, in bytes: together they stay
+/// within the 8 KiB that common servers take.
+pub const HEADERS_MAX: usize = 10;
+pub const HEADER_NAME_BYTES_MAX: usize = 64;
+pub const HEADER_VALUE_BYTES_MAX: usize = 512;
+
+/// States that a subscription chooses by: an order type has up to 8.
+pub const STATES_MAX: usize = 20;
+
+/// Username and password for an endpoint, in characters: Bandwidth takes usernames of 100.
+pub const USERNAME_CHARS_MAX: usize = 100;
+pub const PASSWORD_CHARS_MAX: usize = 256;
+
+/// What somebody calls a tenant or a key, in characters.
+pub const NAME_CHARS_MAX: usize = 200;

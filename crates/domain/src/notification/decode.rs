@@ -13,7 +13,7 @@ use crate::limits::BODY_BYTES_MAX;
 /// The bytes decide between UTF-8 with a mark, UTF-16 and everything else (XML 1.0, appendix F),
 /// and a declaration must agree with them. Labels mean what the WHATWG Encoding Standard says, so
 /// ISO-8859-1 is windows-1252.
-pub(super) fn decode(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+pub(crate) fn decode(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
     if body.len() > BODY_BYTES_MAX {
         return Err(Malformed::TooLong);
     }

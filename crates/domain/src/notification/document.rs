@@ -13,7 +13,7 @@ use super::Malformed;
 use crate::limits::{XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
 
 /// What a document consists of, once comments and processing instructions are gone.
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     /// A start tag, by local name.
     Open(String),
     /// Some of the text of an element, references resolved.
@@ -22,7 +22,7 @@ pub(super) enum Part<'a> {
     Close,
 }
 
-pub(super) struct Document<'a> {
+pub(crate) struct Document<'a> {
     reader: Reader<&'a [u8]>,
     depth: usize,
     /// Something was read. Only before that may a declaration stand.
@@ -32,7 +32,7 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Document<'a>, Malformed> {
+    pub(crate) fn new(text: &'a str) -> Result<Document<'a>, Malformed> {
         if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_legal(*c)) {
             return Err(broken(at as u64, "an illegal character"));
         }
@@ -44,7 +44,7 @@ impl<'a> Document<'a> {
     }
 
     /// The next part; `None` at the end of a document that is complete.
-    pub(super) fn next(&mut self) -> Result<Option<Part<'a>>, Malformed> {
+    pub(crate) fn next(&mut self) -> Result<Option<Part<'a>>, Malformed> {
         loop {
             let position = self.reader.buffer_position();
             let event = self.reader.read_event().map_err(|error| self.syntax(&error))?;

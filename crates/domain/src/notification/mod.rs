@@ -1,13 +1,13 @@
 //! What Bandwidth says when an order changes or an event touches a number.
 
-mod decode;
+pub(crate) mod decode;
 mod digest;
-mod document;
+pub(crate) mod document;
 mod json;
 mod malformed;
 mod number;
 mod parse;
-mod xml;
+pub(crate) mod xml;
 
 pub use malformed::Malformed;
 pub use number::NumberFormat;

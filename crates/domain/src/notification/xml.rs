@@ -24,7 +24,8 @@ pub(super) fn render(n: &Notification, subscription_id: &str, format: NumberForm
     xml
 }
 
-fn text(xml: &mut String, element: &str, value: Option<&str>) {
+/// An element of text; without a value, nothing.
+pub(crate) fn text(xml: &mut String, element: &str, value: Option<&str>) {
     let Some(value) = value else { return };
     xml.push_str(&format!("<{element}>"));
     for c in value.chars() {
