@@ -75,13 +75,6 @@ pub const EXPIRY_SECONDS_MAX: i64 = 200 * 365 * 86_400;
 /// E-mail address, in characters: RFC 5321, section 4.5.3.1.3, without the angle brackets.
 pub const EMAIL_CHARS_MAX: usize = 254;
 
-/// User name of a callback's Basic credentials, in characters: what Bandwidth takes.
-pub const BASIC_USERNAME_CHARS_MAX: usize = 100;
-
-/// Password of a callback's Basic credentials, in characters. Bandwidth states no limit; common
-/// servers take 8 KiB for all headers.
-pub const BASIC_PASSWORD_CHARS_MAX: usize = 1_000;
-
 /// Certificate of a callback's endpoint, in bytes of DER: usual ones have one or two thousand.
 pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
 

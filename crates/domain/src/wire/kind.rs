@@ -59,6 +59,9 @@ pub(super) struct Shape {
     pub(super) numbers: Numbers,
     /// The same for an order that failed: its numbers are those that it did not get.
     pub(super) failed_numbers: Numbers,
+    /// The path around all numbers stands there even if there are none: without it, one of
+    /// Bandwidth's clients fails.
+    pub(super) numbers_always: bool,
     /// How many numbers were completed, failed and are pending.
     pub(super) quantities: bool,
     /// Path of a list, with `TotalCount` and `Links`.
@@ -128,6 +131,7 @@ const PLAIN: Shape = Shape {
     status: "OrderStatus",
     numbers: TELEPHONE_NUMBERS,
     failed_numbers: TELEPHONE_NUMBERS,
+    numbers_always: false,
     quantities: false,
     list: &["ResponseSelectWrapper", "ListOrderIdUserIdDate"],
     rows: &[],
@@ -212,6 +216,7 @@ const SHAPES: &[Shape] = &[
             &["TnOptionGroups", "TnOptionGroup", "TelephoneNumbers"],
             &["TelephoneNumber"],
         ),
+        numbers_always: true,
         list: &["TnOptionOrders"],
         row: &["TnOptionOrderSummary"],
         row_form: summary_upper("tn_option"),

@@ -306,6 +306,17 @@ fn what_is_not_known_is_left_out() {
     );
 }
 
+/// One of Bandwidth's clients looks into the group without asking whether it is there.
+#[test]
+fn an_order_of_options_has_a_group_even_without_numbers() {
+    let detail = OrderDetail { numbers: Vec::new(), ..detail("tnoptions", "PROCESSING") };
+    let answer = wire::order(Kind::of("tnoptions").unwrap(), &detail, "1", Legacy);
+    assert!(answer.contains(
+        "<TnOptionGroups><TnOptionGroup><TelephoneNumbers></TelephoneNumbers></TnOptionGroup>\
+         </TnOptionGroups>"
+    ));
+}
+
 #[track_caller]
 fn check_list(kind: &str, expected: &str) {
     let record = detail(kind, "COMPLETE").record;

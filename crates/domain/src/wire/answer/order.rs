@@ -18,7 +18,7 @@ pub fn order(kind: Kind, detail: &OrderDetail, account: &str, numbers: NumberFor
         if shape.quantities {
             quantities(answer, kind, record, failed);
         }
-        if !detail.numbers.is_empty() {
+        if shape.numbers_always || !detail.numbers.is_empty() {
             // A failed order lists the numbers that it was to get.
             let (all, each) = if failed { shape.failed_numbers } else { shape.numbers };
             answer.within(all, |answer| answer.telephone_numbers(each, &detail.numbers, numbers));

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::code;
 use super::element::Element;
-use crate::limits::{BASIC_PASSWORD_CHARS_MAX, BASIC_USERNAME_CHARS_MAX, CERTIFICATE_BYTES_MAX};
+use crate::limits::{CERTIFICATE_BYTES_MAX, PASSWORD_CHARS_MAX, USERNAME_CHARS_MAX};
 use crate::subscription::Credentials;
 use crate::wire::Refused;
 
@@ -75,11 +75,11 @@ fn basic(element: &Element) -> Result<Credentials, Refused> {
     if username.trim().is_empty() || password.trim().is_empty() {
         return refuse("<BasicAuthentication> needs <Username> and <Password>, not blank".into());
     }
-    if username.chars().nth(BASIC_USERNAME_CHARS_MAX).is_some() {
-        return refuse(format!("<Username> is longer than {BASIC_USERNAME_CHARS_MAX} characters"));
+    if username.chars().nth(USERNAME_CHARS_MAX).is_some() {
+        return refuse(format!("<Username> is longer than {USERNAME_CHARS_MAX} characters"));
     }
-    if password.chars().nth(BASIC_PASSWORD_CHARS_MAX).is_some() {
-        return refuse(format!("<Password> is longer than {BASIC_PASSWORD_CHARS_MAX} characters"));
+    if password.chars().nth(PASSWORD_CHARS_MAX).is_some() {
+        return refuse(format!("<Password> is longer than {PASSWORD_CHARS_MAX} characters"));
     }
     // RFC 7617, section 2.
     if username.contains(':') {
