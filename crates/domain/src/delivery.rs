@@ -17,6 +17,12 @@ pub struct Delivery {
     /// Otherwise it has a wake of its own.
     pub behind: bool,
     pub attempts_made: u32,
+    /// Those of them that were made before it was revived; its schedule counts from there.
+    pub attempts_before: u32,
+    /// All attempts failed, and its order waits for somebody to act.
+    pub halted: bool,
+    /// Somebody asked for it to be delivered again.
+    pub replayed: bool,
     /// No attempt before this time.
     pub next_at: Option<Timestamp>,
     /// When it stopped being pending.
@@ -86,6 +92,18 @@ impl State {
 }
 
 impl ErrorClass {
+    pub const ALL: [ErrorClass; 9] = [
+        ErrorClass::Status,
+        ErrorClass::Redirect,
+        ErrorClass::Timeout,
+        ErrorClass::Dns,
+        ErrorClass::Address,
+        ErrorClass::Connect,
+        ErrorClass::Tls,
+        ErrorClass::Protocol,
+        ErrorClass::Unsubscribed,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             ErrorClass::Status => "status",

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::delivery::{Delivery, State};
 use crate::event::EventKey;
 use crate::retry;
+use crate::subscription::Policy;
 
 /// After a delivery is finished, its handler goes on with the next one for at most this long. A
 /// second handler that meets the finished delivery earlier than that looks again later instead of
@@ -80,7 +81,8 @@ pub fn turn(delivery: &Delivery, attempt: u32, now: Timestamp) -> Turn {
             delivery.finished_at.is_some_and(|at| at.duration_until(now) < FINISHED_GRACE);
         return if finished_recently { Turn::Later(FINISHED_GRACE) } else { Turn::WalkOn };
     }
-    if delivery.attempts_made > attempt {
+    // Who revives a halted delivery sends a wake of its own.
+    if delivery.attempts_made > attempt || delivery.halted {
         return Turn::Stale;
     }
     match delivery.next_at.map(|at| now.duration_until(at)) {
@@ -105,24 +107,32 @@ pub enum Next {
         at: Timestamp,
     },
     Dead,
+    /// It stays pending, and its order waits until somebody acts.
+    Halt,
 }
 
-/// Decides what follows attempt number `attempts_made` (from 1). `draw` is uniform in `0.0..1.0`.
+/// Decides what follows attempt number `attempts_made` (from 1) of its schedule. `draw` is uniform
+/// in `0.0..1.0`.
 pub fn after_attempt(
     succeeded: bool,
     attempts_made: u32,
     waits: &[SignedDuration],
+    policy: Policy,
     now: Timestamp,
     draw: f64,
 ) -> Next {
     if succeeded {
         return Next::Delivered;
     }
+    let exhausted = match policy {
+        Policy::Skip => Next::Dead,
+        Policy::Halt => Next::Halt,
+    };
     let Some(wait) = retry::wait(waits, attempts_made, draw) else {
-        return Next::Dead;
+        return exhausted;
     };
     let Ok(at) = now.checked_add(wait) else {
-        return Next::Dead;
+        return exhausted;
     };
     if wait > QUEUE_DELAY_MAX { Next::Park { at } } else { Next::Retry { delay: wait, at } }
 }

@@ -17,6 +17,8 @@ pub mod limits;
 pub mod notification;
 /// Bandwidth's order types and their states.
 pub mod order;
+/// An order as its notifications tell of it.
+pub mod record;
 /// When a failed delivery is tried again.
 pub mod retry;
 /// Standard Webhooks signatures.
@@ -25,3 +27,5 @@ pub mod sign;
 pub mod subscription;
 /// One Bandwidth account, and who owns its orders.
 pub mod upstream;
+/// Bandwidth's own XML API: reading its requests, writing its answers.
+pub mod wire;

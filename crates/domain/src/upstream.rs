@@ -1,5 +1,7 @@
 //! One Bandwidth account whose notifications arrive here, and who owns its orders.
 
+use jiff::Timestamp;
+
 use crate::notification::Notification;
 
 /// A Bandwidth account.
@@ -13,6 +15,8 @@ pub struct Upstream {
     pub rules: Vec<Rule>,
     /// Owner of what no rule matches.
     pub default_tenant: Option<String>,
+    /// Counts changes, from 1.
+    pub revision: u64,
 }
 
 /// Basic credentials that Bandwidth presents. The password is random (256 bit), so a plain hash of
@@ -21,6 +25,8 @@ pub struct Upstream {
 pub struct IngestCredentials {
     pub username: String,
     pub password_sha256: [u8; 32],
+    /// Not accepted from then on, because others have taken their place.
+    pub until: Option<Timestamp>,
 }
 
 /// Orders whose CustomerOrderId starts with `prefix` belong to `tenant`.
@@ -59,6 +65,7 @@ mod tests {
             credentials: vec![],
             rules: vec![rule("north-", "1001"), rule("nor", "1002")],
             default_tenant: default_tenant.map(Into::into),
+            revision: 1,
         }
     }
 

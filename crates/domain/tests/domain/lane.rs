@@ -7,6 +7,7 @@ use domain::lane::{
     walk,
 };
 use domain::retry::WAITS;
+use domain::subscription::Policy;
 use jiff::{SignedDuration, Timestamp};
 
 fn now() -> Timestamp {
@@ -25,6 +26,9 @@ fn delivery(second: i64, state: State) -> Delivery {
         state,
         behind: false,
         attempts_made: 0,
+        attempts_before: 0,
+        halted: false,
+        replayed: false,
         next_at: None,
         finished_at: None,
         sequence: 1,
@@ -109,9 +113,10 @@ fn what_is_finished_is_left_alone_for_a_while_and_then_walked_past() {
 fn after_an_attempt_comes_the_queue_for_short_waits_the_table_for_long_ones_and_an_end() {
     let seconds = SignedDuration::from_secs;
     let check = |waits: &[SignedDuration], made, draw, expected| {
-        assert_eq!(after_attempt(false, made, waits, now(), draw), expected);
+        assert_eq!(after_attempt(false, made, waits, Policy::Skip, now(), draw), expected);
     };
-    assert_eq!(after_attempt(true, 13, &[], now(), 0.5), Next::Delivered);
+    assert_eq!(after_attempt(true, 13, &[], Policy::Halt, now(), 0.5), Next::Delivered);
+    assert_eq!(after_attempt(false, 1, &[], Policy::Halt, now(), 0.5), Next::Halt);
     check(&WAITS, 1, 0.5, Next::Retry { delay: seconds(5), at: now() + seconds(5) });
     check(&[seconds(900)], 1, 0.5, Next::Retry { delay: seconds(900), at: now() + seconds(900) });
     check(&[seconds(901)], 1, 0.5, Next::Park { at: now() + seconds(901) });

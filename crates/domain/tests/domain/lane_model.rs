@@ -7,6 +7,7 @@ use std::collections::{HashSet, VecDeque};
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::{self, Next, Placing, Turn, Walk};
+use domain::subscription::Policy;
 use jiff::{SignedDuration, Timestamp};
 
 /// What is searched.
@@ -120,6 +121,9 @@ impl Item {
             state: if self.pending { State::Pending } else { State::Delivered },
             behind: self.behind,
             attempts_made: self.attempts.into(),
+            attempts_before: 0,
+            halted: false,
+            replayed: false,
             next_at: (self.pending && self.timer).then(|| now() + soon),
             finished_at: (!self.pending && self.timer).then(now),
             sequence: self.sequence,
@@ -384,7 +388,8 @@ impl Lane {
         let go = |lane: Lane, step| lane.with_handler(Handler { step, ..handler });
         let Some(item) = self.item(handler.event) else { return rest };
         let tried_by_nobody_else = item.pending && item.attempts == made;
-        match lane::after_attempt(false, u32::from(made) + 1, &case.waits, now(), 0.5) {
+        match lane::after_attempt(false, u32::from(made) + 1, &case.waits, Policy::Skip, now(), 0.5)
+        {
             Next::Retry { .. } => match case.bug {
                 Some(Bug::WriteBeforeWake) => go(rest, Step::WriteRetry { made }),
                 _ => go(rest, Step::SendRetry { made }),
@@ -397,6 +402,7 @@ impl Lane {
             }
             Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
             Next::Delivered => unreachable!("it failed"),
+            Next::Halt => unreachable!("the policy is to skip"),
         }
     }
 

@@ -10,4 +10,7 @@ mod lane_model;
 mod properties;
 mod render;
 mod shapes;
+mod wire_answer;
+mod wire_properties;
+mod wire_request;
 mod xml;
