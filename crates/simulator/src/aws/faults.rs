@@ -18,14 +18,22 @@ pub struct Call {
     pub service: Service,
     /// As the service names it: `PutItem`.
     pub operation: String,
-    /// The table or the queue. Of a batch or a transaction the first table; empty where there is none.
+    /// The table, the queue or the key. Of a batch or a transaction the first table; empty where there is none.
     pub resource: String,
+}
+
+/// What calls to the table are billed by.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Units {
+    pub read: f64,
+    pub write: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Table,
     Queue,
+    Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,7 @@ struct State {
     calls: u64,
     records: bool,
     log: VecDeque<Call>,
+    units: Units,
 }
 
 impl Faults {
@@ -76,7 +85,26 @@ impl Faults {
     /// Counts from 1 again, and logs each call from here on.
     pub(super) fn reset(&self) {
         self.record(true);
-        self.state().calls = 0;
+        let mut state = self.state();
+        state.calls = 0;
+        state.units = Units::default();
+    }
+
+    pub(super) fn records(&self) -> bool {
+        self.state().records
+    }
+
+    /// Counts what a call to the table is billed by.
+    pub(super) fn bill(&self, operation: &str, units: f64) {
+        let mut state = self.state();
+        match operation {
+            "GetItem" | "BatchGetItem" | "Query" | "Scan" => state.units.read += units,
+            _ => state.units.write += units,
+        }
+    }
+
+    pub(super) fn units(&self) -> Units {
+        self.state().units
     }
 
     pub(super) fn log(&self) -> Vec<Call> {
@@ -117,5 +145,8 @@ fn resource(body: &str) -> String {
     let of_transaction =
         || request["TransactItems"][0].as_object()?.values().next()?["TableName"].as_str();
     let table = request["TableName"].as_str().or_else(of_batch).or_else(of_transaction);
-    table.unwrap_or_else(|| queue::name_in(&request)).to_owned()
+    table
+        .or_else(|| request["KeyId"].as_str())
+        .unwrap_or_else(|| queue::name_in(&request))
+        .to_owned()
 }

@@ -1,8 +1,9 @@
 //! AWS, answered in process behind the real SDK's HTTP client: DynamoDB with the stream of its new
-//! items, and SQS. One clock; faults where a test wants them.
+//! items, SQS, and KMS. One clock; faults where a test wants them.
 
 mod faults;
 mod journal;
+mod kms;
 mod queue;
 mod serve;
 mod stream;
@@ -24,9 +25,10 @@ use dynoxide::Database;
 
 use crate::Clock;
 use faults::Faults;
+use kms::Keys;
 use queue::Queues;
 
-pub use faults::{Call, Fault, Service};
+pub use faults::{Call, Fault, Service, Units};
 pub use queue::{Message, Queue, QueueSettings};
 pub use stream::{Record, Stream};
 
@@ -38,6 +40,7 @@ struct Inner {
     database: Database,
     stream: Stream,
     queues: Queues,
+    keys: Keys,
     faults: Faults,
     /// Whether the database's clock is the one that was given.
     sweeps_by_clock: bool,
@@ -48,7 +51,8 @@ impl Aws {
     pub fn memory(clock: Clock) -> anyhow::Result<Aws> {
         let database = Database::memory_with_clock(Arc::new(clock.clone()))
             .context("cannot make a database in memory")?;
-        Ok(Aws::new(database, Stream::default(), Queues::new(clock.clone()), true))
+        let queues = Queues::new(clock.clone());
+        Ok(Aws::new(database, Stream::default(), queues, Keys::memory()?, true))
     }
 
     /// Keeps everything in a folder, over restarts and sudden deaths of the process, not over a loss
@@ -61,18 +65,20 @@ impl Aws {
         let stream = Stream::in_folder(folder, |table, key| table::item(&database, table, key))
             .context("cannot read the stream")?;
         let queues = Queues::in_folder(folder, clock.clone()).context("cannot read the queues")?;
+        let keys = Keys::in_folder(folder)?;
         // The database takes a clock in memory only.
-        Ok(Aws::new(database, stream, queues, clock.is_system()))
+        Ok(Aws::new(database, stream, queues, keys, clock.is_system()))
     }
 
-    fn new(database: Database, stream: Stream, queues: Queues, sweeps_by_clock: bool) -> Aws {
-        Aws(Arc::new(Inner {
-            database,
-            stream,
-            queues,
-            faults: Faults::default(),
-            sweeps_by_clock,
-        }))
+    fn new(
+        database: Database,
+        stream: Stream,
+        queues: Queues,
+        keys: Keys,
+        sweeps_by_clock: bool,
+    ) -> Aws {
+        let faults = Faults::default();
+        Aws(Arc::new(Inner { database, stream, queues, keys, faults, sweeps_by_clock }))
     }
 
     /// What the SDK's clients are to be configured with.
@@ -81,9 +87,9 @@ impl Aws {
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// From here on the stream takes new items whose `attribute` starts with `prefix`.
-    pub fn watch(&self, attribute: &str, prefix: &str) {
-        self.0.stream.watch(attribute, prefix);
+    /// From here on the stream takes new items whose `attribute` starts with one of these.
+    pub fn watch(&self, attribute: &str, prefixes: &[&str]) {
+        self.0.stream.watch(attribute, prefixes);
     }
 
     pub fn stream(&self) -> &Stream {
@@ -98,6 +104,11 @@ impl Aws {
     /// A queue, as its poller sees it.
     pub fn queue(&self, name: &str) -> Queue<'_> {
         Queue::new(&self.0.queues, name)
+    }
+
+    /// Makes a key of KMS that has this alias (`alias/...`), or finds it again; answers its ARN.
+    pub fn create_key(&self, alias: &str) -> String {
+        self.0.keys.create(alias)
     }
 
     /// Asks `rule` about every call from here on.
@@ -124,6 +135,11 @@ impl Aws {
         self.0.faults.log()
     }
 
+    /// What the calls to the table since [`Aws::reset_calls`] are billed by.
+    pub fn units(&self) -> Units {
+        self.0.faults.units()
+    }
+
     /// Drops items past their time to live; answers how many. Not in a folder with a manual clock,
     /// where it would go by another time.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
@@ -136,10 +152,17 @@ impl Aws {
         let Some((prefix, operation)) = target.split_once('.') else {
             return Outcome::Reply(Reply::error(400, "UnknownOperationException", target));
         };
-        let service = if prefix == "AmazonSQS" { Service::Queue } else { Service::Table };
+        let service = match prefix {
+            "AmazonSQS" => Service::Queue,
+            "TrentService" => Service::Key,
+            _ => Service::Table,
+        };
         let fault = self.0.faults.meet(service, operation, body);
         match (fault, service) {
             (Some(Fault::Silence), _) => return Outcome::Silence,
+            (Some(Fault::Refuse), Service::Key) => {
+                return Outcome::Reply(Reply::error(500, "KMSInternalException", "refused"));
+            }
             (Some(Fault::Refuse), _) => {
                 return Outcome::Reply(Reply::error(500, "InternalServerError", "refused"));
             }
@@ -152,6 +175,9 @@ impl Aws {
                 let query_error = Some("RequestThrottled;Sender".into());
                 return Outcome::Reply(Reply { query_error, ..reply });
             }
+            (Some(Fault::Throttle), Service::Key) => {
+                return Outcome::Reply(Reply::error(400, "ThrottlingException", "throttled"));
+            }
             (Some(Fault::Conflict), Service::Table) if operation == "TransactWriteItems" => {
                 return Outcome::Reply(Reply::cancelled_by_conflict());
             }
@@ -161,8 +187,13 @@ impl Aws {
             (Some(Fault::Conflict | Fault::LoseAnswer) | None, _) => {}
         }
         let reply = match service {
+            Service::Table if self.0.faults.records() => {
+                let bill = |units| self.0.faults.bill(operation, units);
+                table::billed(&self.0.database, &self.0.stream, operation, body, bill)
+            }
             Service::Table => table::answer(&self.0.database, &self.0.stream, operation, body),
             Service::Queue => self.0.queues.answer(operation, body),
+            Service::Key => self.0.keys.answer(operation, body),
         };
         match fault {
             Some(Fault::LoseAnswer) => Outcome::Lost,
@@ -179,7 +210,14 @@ struct Reply {
     query_error: Option<String>,
 }
 
-const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+/// What a service that is called by `target` answers in.
+fn content_type(target: &str) -> &'static str {
+    match target.starts_with("TrentService.") {
+        true => "application/x-amz-json-1.1",
+        false => "application/x-amz-json-1.0",
+    }
+}
+
 const QUERY_ERROR: &str = "x-amzn-query-error";
 
 enum Outcome {
@@ -215,7 +253,7 @@ impl HttpConnector for Aws {
         let body = std::str::from_utf8(request.body().bytes().unwrap_or_default());
         match self.answer(target, body.unwrap_or_default()) {
             Outcome::Reply(reply) => HttpConnectorFuture::ready(
-                response(reply).map_err(|error| ConnectorError::other(error.into(), None)),
+                response(target, reply).map_err(|error| ConnectorError::other(error.into(), None)),
             ),
             Outcome::Lost => HttpConnectorFuture::ready(Err(ConnectorError::io(
                 "the connection broke before the answer".into(),
@@ -225,10 +263,10 @@ impl HttpConnector for Aws {
     }
 }
 
-fn response(reply: Reply) -> anyhow::Result<HttpResponse> {
+fn response(target: &str, reply: Reply) -> anyhow::Result<HttpResponse> {
     let status = StatusCode::try_from(reply.status)?;
     let mut response = HttpResponse::new(status, SdkBody::from(reply.body));
-    response.headers_mut().insert("content-type", CONTENT_TYPE);
+    response.headers_mut().insert("content-type", content_type(target));
     if let Some(query_error) = reply.query_error {
         response.headers_mut().insert(QUERY_ERROR, query_error);
     }

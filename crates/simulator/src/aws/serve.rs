@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use tokio::net::TcpListener;
 
-use super::{Aws, CONTENT_TYPE, Outcome, QUERY_ERROR};
+use super::{Aws, Outcome, QUERY_ERROR, content_type};
 
 /// The largest request of DynamoDB, a batch of writes.
 const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -28,12 +28,13 @@ impl Aws {
 
 async fn answer(State(aws): State<Aws>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let target = target.unwrap_or_default();
     let body = std::str::from_utf8(&body).unwrap_or_default();
-    match aws.answer(target.unwrap_or_default(), body) {
+    match aws.answer(target, body) {
         Outcome::Reply(reply) => {
             let status = StatusCode::from_u16(reply.status).unwrap_or_default();
-            let mut response =
-                (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], reply.body).into_response();
+            let mut response = (status, [(header::CONTENT_TYPE, content_type(target))], reply.body)
+                .into_response();
             if let Some(Ok(query_error)) = reply.query_error.map(TryInto::try_into) {
                 response.headers_mut().insert(QUERY_ERROR, query_error);
             }

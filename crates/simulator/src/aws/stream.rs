@@ -41,7 +41,8 @@ pub struct Stream {
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    watched: Option<(String, String)>,
+    /// An attribute, and what its values start with.
+    watched: Option<(String, Vec<String>)>,
     waiting: VecDeque<Record>,
     last: u64,
     finished: u64,
@@ -108,8 +109,9 @@ impl Stream {
         }
     }
 
-    pub(super) fn watch(&self, attribute: &str, prefix: &str) {
-        self.state().watched = Some((attribute.into(), prefix.into()));
+    pub(super) fn watch(&self, attribute: &str, prefixes: &[&str]) {
+        let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+        self.state().watched = Some((attribute.into(), prefixes));
     }
 
     /// Applies puts, and takes the items that are watched and did not stand there before. Records
@@ -151,8 +153,9 @@ impl Stream {
 
 impl State {
     fn watches(&self, item: &Value) -> bool {
-        self.watched.as_ref().is_some_and(|(attribute, prefix)| {
-            item[attribute]["S"].as_str().is_some_and(|value| value.starts_with(prefix.as_str()))
+        self.watched.as_ref().is_some_and(|(attribute, prefixes)| {
+            let value = item[attribute]["S"].as_str().unwrap_or_default();
+            prefixes.iter().any(|prefix| value.starts_with(prefix.as_str()))
         })
     }
 }

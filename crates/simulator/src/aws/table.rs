@@ -23,6 +23,27 @@ pub(super) fn answer(database: &Database, stream: &Stream, operation: &str, body
     }
 }
 
+/// The same, and tells what it is billed by.
+pub(super) fn billed(
+    database: &Database,
+    stream: &Stream,
+    operation: &str,
+    body: &str,
+    bill: impl FnOnce(f64),
+) -> Reply {
+    let mut request: Value = serde_json::from_str(body).unwrap_or_default();
+    request["ReturnConsumedCapacity"] = "TOTAL".into();
+    let reply = answer(database, stream, operation, &request.to_string());
+    let answered: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+    let units = |consumed: &Value| consumed["CapacityUnits"].as_f64().unwrap_or_default();
+    // A batch has one for each table.
+    bill(match answered["ConsumedCapacity"].as_array() {
+        Some(tables) => tables.iter().map(units).sum(),
+        None => units(&answered["ConsumedCapacity"]),
+    });
+    reply
+}
+
 /// A write whose new items the stream may be watching.
 fn write(
     database: &Database,

@@ -45,7 +45,7 @@ async fn table_stream_and_queues_outlive_the_process() {
 
 fn open(folder: &Path, clock: Clock) -> Aws {
     let aws = Aws::in_folder(folder, clock).unwrap();
-    aws.watch("sk", "EVENT#");
+    aws.watch("sk", &["EVENT#"]);
     aws.create_queue("q", settings(None));
     aws
 }

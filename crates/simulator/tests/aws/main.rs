@@ -5,6 +5,7 @@
 mod faults;
 mod folder;
 mod http;
+mod kms;
 mod queue;
 mod stream;
 mod table;

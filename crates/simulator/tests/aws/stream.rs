@@ -7,7 +7,7 @@ use crate::{TABLE, clock, create_table, dynamodb, put_new, text};
 #[tokio::test]
 async fn the_stream_gives_new_items_once_in_order_until_they_are_finished() {
     let aws = Aws::memory(clock()).unwrap();
-    aws.watch("sk", "EVENT#");
+    aws.watch("sk", &["EVENT#"]);
     let client = dynamodb(&aws);
     create_table(&client).await;
     for sk in ["EVENT#2", "OTHER#1", "EVENT#1", "EVENT#2"] {
@@ -26,7 +26,7 @@ async fn the_stream_gives_new_items_once_in_order_until_they_are_finished() {
 #[tokio::test]
 async fn a_transaction_that_the_sdk_repeats_makes_one_record() {
     let aws = Aws::memory(clock()).unwrap();
-    aws.watch("sk", "EVENT#");
+    aws.watch("sk", &["EVENT#"]);
     let client = dynamodb(&aws);
     create_table(&client).await;
     aws.reset_calls();
@@ -54,7 +54,7 @@ async fn a_transaction_that_the_sdk_repeats_makes_one_record() {
 #[tokio::test]
 async fn a_reader_waits_until_there_is_a_record() {
     let aws = Aws::memory(clock()).unwrap();
-    aws.watch("sk", "EVENT#");
+    aws.watch("sk", &["EVENT#"]);
     create_table(&dynamodb(&aws)).await;
     let waiting = tokio::spawn({
         let aws = aws.clone();

@@ -36,7 +36,7 @@ async fn a_condition_that_fails_gives_the_item_that_stands_there() {
 #[tokio::test]
 async fn a_cancelled_transaction_names_the_condition_and_writes_nothing() {
     let aws = Aws::memory(clock()).unwrap();
-    aws.watch("sk", "EVENT#");
+    aws.watch("sk", &["EVENT#"]);
     let client = dynamodb(&aws);
     create_table(&client).await;
     let put = Put::builder()
