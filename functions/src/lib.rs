@@ -16,13 +16,15 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use relay::Clock;
 use relay::queue::{Inbox, Wakes};
 use relay::store::Store;
+use relay::subscriptions::Subscriptions;
+use relay::vault::Vault;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use settings::{Settings, SettingsError};
 
-/// DynamoDB and SQS answer within milliseconds; a connection that does not is better left.
+/// DynamoDB, SQS and KMS answer within milliseconds; a connection that does not is better left.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -71,6 +73,17 @@ impl Start {
     pub fn store(&mut self) -> Store {
         let client = aws_sdk_dynamodb::Client::new(&self.sdk);
         Store::new(client, self.settings.required("TABLE"), Clock::system())
+    }
+
+    /// Secrets in the table, sealed under the key of KMS that `KEY_ID` names.
+    pub fn vault(&mut self, store: &Store) -> Vault {
+        let client = aws_sdk_kms::Client::new(&self.sdk);
+        Vault::new(client, self.settings.required("KEY_ID"), store.clone())
+    }
+
+    /// Subscriptions, their secrets in the clear.
+    pub fn subscriptions(&mut self, store: &Store) -> Subscriptions {
+        Subscriptions::new(store.clone(), self.vault(store), Clock::system())
     }
 
     /// The queue that `WAKE_QUEUE_URL` names.

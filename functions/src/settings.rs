@@ -5,6 +5,7 @@
 //! | `TABLE` | name of the DynamoDB table |
 //! | `WAKE_QUEUE_URL` | SQS queue of wakes |
 //! | `INBOX_QUEUE_URL` | SQS queue that keeps what the table refuses |
+//! | `KEY_ID` | key of KMS that wraps data keys |
 //! | `ALLOWED_NETWORKS` | networks (CIDR, comma between them) that may be delivered to although they are not public |
 //! | `ALLOW_HTTP` | `true`: endpoints may be plain http |
 //! | `RUST_LOG` | what is logged; `info` by default |

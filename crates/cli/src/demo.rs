@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::World;
 use relay::Dice;
 use relay::setup::{self, Wanted};
+use secrecy::ExposeSecret as _;
 use simulator::Clock;
 use simulator::aws::Aws;
 use simulator::bandwidth::{Bandwidth, Message};
@@ -91,7 +92,8 @@ async fn customer(
     tenant: &'static str,
     failures: usize,
 ) -> anyhow::Result<Customer> {
-    setup::tenant(&world.store, tenant).await?;
+    let clock = world.relay_clock();
+    setup::tenant(&world.store, tenant, clock.now()).await?;
     // The endpoint is told its secret after the subscription has been made with its URL.
     let endpoint = Endpoint::start(0, Vec::new(), move |_, nth| {
         Answer::status(if nth < failures { 500 } else { 200 })
@@ -99,9 +101,10 @@ async fn customer(
     .await?;
     let wanted =
         Wanted { waits: Some(WAITS.to_vec()), ..Wanted::everything(tenant, &endpoint.url()) };
-    let (subscription, secret) = setup::subscription(&world.store, wanted).await?;
-    endpoint.set_secrets(vec![secret]);
-    Ok(Customer { name, tenant, endpoint, subscription })
+    let (subscription, secret) =
+        setup::subscription(&world.subscriptions, wanted, None, clock).await?;
+    endpoint.set_secrets(vec![secret.expose_secret().to_owned()]);
+    Ok(Customer { name, tenant, endpoint, subscription: subscription.id })
 }
 
 fn show_timeline(orders: &Orders, customers: [&Customer; 2]) {

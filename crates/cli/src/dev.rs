@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use local::World;
 use relay::Dice;
 use relay::setup::{self, Login, Wanted};
-use relay::store::Store;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::Clock;
 use simulator::aws::Aws;
@@ -48,7 +48,7 @@ pub(crate) struct Options {
 struct Made {
     upstream: Login,
     tenant: Login,
-    operator_key: String,
+    operator: Login,
     subscription: String,
     signing_secret: String,
 }
@@ -67,7 +67,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let endpoint = options.endpoint.as_deref().unwrap_or(ENDPOINT);
     domain::address::endpoint(endpoint, &local::loopback())
         .with_context(|| format!("cannot deliver to {endpoint}"))?;
-    let made = first_start(&world.store, endpoint).await?;
+    let made = first_start(&world, endpoint).await?;
     if made.is_none() && options.endpoint.is_some() {
         tracing::warn!("the first start was earlier: its --endpoint stays");
     }
@@ -86,16 +86,21 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 
 /// Makes an upstream, a tenant and a subscription in an empty table. The upstream comes last: once
 /// it stands, all of it does; a start that broke off before is made good by the next.
-async fn first_start(store: &Store, endpoint: &str) -> anyhow::Result<Option<Made>> {
+async fn first_start(world: &World, endpoint: &str) -> anyhow::Result<Option<Made>> {
+    let (store, clock) = (&world.store, world.relay_clock());
     if store.upstream(UPSTREAM).await?.is_some() {
         return Ok(None);
     }
-    let tenant = setup::tenant(store, TENANT).await?;
-    let operator_key = setup::operator(store).await?;
+    let tenant = setup::tenant(store, TENANT, clock.now()).await?;
+    let operator = setup::operator(store, clock.now()).await?;
+    // A start that broke off may have made it, with a secret that nobody has read.
+    world.subscriptions.remove(TENANT, SUBSCRIPTION).await?;
     let wanted = Wanted { id: Some(SUBSCRIPTION.into()), ..Wanted::everything(TENANT, endpoint) };
-    let (subscription, signing_secret) = setup::subscription(store, wanted).await?;
+    let (subscription, signing_secret) =
+        setup::subscription(&world.subscriptions, wanted, None, clock).await?;
     let upstream = setup::upstream(store, UPSTREAM, Some(TENANT), Vec::new()).await?;
-    Ok(Some(Made { upstream, tenant, operator_key, subscription, signing_secret }))
+    let signing_secret = signing_secret.expose_secret().to_owned();
+    Ok(Some(Made { upstream, tenant, operator, subscription: subscription.id, signing_secret }))
 }
 
 fn ready_line(url: &str, made: Option<Made>) -> Value {
@@ -104,13 +109,18 @@ fn ready_line(url: &str, made: Option<Made>) -> Value {
         "notify_url": format!("{url}/notify/{UPSTREAM}"),
         "upstream": { "account": UPSTREAM },
         "tenant": { "account": TENANT },
+        "api_url": format!("{url}/relay/v1"),
+        "bandwidth_url": format!("{url}/api"),
     });
     if let Some(made) = made {
         line["upstream"]["username"] = made.upstream.username.into();
         line["upstream"]["password"] = made.upstream.password.into();
         line["tenant"]["username"] = made.tenant.username.into();
         line["tenant"]["password"] = made.tenant.password.into();
-        line["operator_key"] = made.operator_key.into();
+        line["operator"] = json!({
+            "username": made.operator.username,
+            "password": made.operator.password,
+        });
         line["subscription"] =
             json!({ "id": made.subscription, "signing_secret": made.signing_secret });
     }
@@ -131,7 +141,8 @@ First start. These are shown once:
   tenant        account {TENANT}
                 username {}
                 password {}
-  operator key  {}
+  operator      username {}
+                password {}
   subscription  {}
                 signing secret {secret}
 
@@ -146,8 +157,19 @@ A notification as Bandwidth sends it, in a third:
     {url}/notify/{UPSTREAM}
 
   cargo run -- send --url {url}/notify/{UPSTREAM} --user {username}:{password} --status COMPLETE
+
+The tenant's API: Bandwidth's own at {url}/api/accounts/{TENANT}/..., the relay's at {url}/relay/v1,
+described in {url}/relay/v1/openapi.json:
+
+  curl -u {}:{} {url}/relay/v1/tenants/{TENANT}/notifications
 ",
-        made.tenant.username, made.tenant.password, made.operator_key, made.subscription,
+        made.tenant.username,
+        made.tenant.password,
+        made.operator.username,
+        made.operator.password,
+        made.subscription,
+        made.tenant.username,
+        made.tenant.password,
     ));
 }
 

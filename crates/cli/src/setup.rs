@@ -11,6 +11,9 @@ use domain::upstream::Rule;
 use relay::Clock;
 use relay::setup::{self, Login, Wanted};
 use relay::store::Store;
+use relay::subscriptions::Subscriptions;
+use relay::vault::Vault;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use crate::output::say;
@@ -20,6 +23,9 @@ pub(crate) struct Options {
     /// Name of the deployed table: the stack's output TableName
     #[arg(long)]
     table: String,
+    /// Key of KMS that seals secrets: the stack's output KeyId
+    #[arg(long, default_value = "alias/hookline")]
+    key: String,
     #[command(subcommand)]
     what: What,
 }
@@ -29,8 +35,10 @@ enum What {
     /// A Bandwidth account; prints the credentials that Bandwidth is to present. Run again, it
     /// replaces the account's credentials and rules
     Upstream(Upstream),
-    /// A customer of the relay
+    /// A customer of the relay; prints its API credentials
     Tenant(Tenant),
+    /// Prints the operator's API credentials. Run again, it replaces them
+    Operator,
     /// Where a tenant wants to be told; prints the signing secret
     Subscription(Subscription),
 }
@@ -76,7 +84,8 @@ struct Subscription {
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let store = store(&options.table).await;
+    let clock = Clock::system();
+    let (store, subscriptions) = stores(&options.table, options.key, &clock).await;
     let made = match options.what {
         What::Upstream(it) => {
             let tenant = it.default_tenant.as_deref();
@@ -85,8 +94,13 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             json!({ "account": it.account, "username": username, "password": password })
         }
         What::Tenant(it) => {
-            let Login { username, password } = setup::tenant(&store, &it.tenant).await?;
+            let Login { username, password } =
+                setup::tenant(&store, &it.tenant, clock.now()).await?;
             json!({ "account": it.tenant, "username": username, "password": password })
+        }
+        What::Operator => {
+            let Login { username, password } = setup::operator(&store, clock.now()).await?;
+            json!({ "username": username, "password": password })
         }
         What::Subscription(it) => {
             // Networks that the operator allows are known only to the deployed functions, so the
@@ -94,8 +108,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             let any = Policy { networks: everywhere()?, http: true };
             address::endpoint(&it.url, &any)
                 .with_context(|| format!("cannot deliver to {}", it.url))?;
-            let (id, secret) = setup::subscription(&store, it.into()).await?;
-            json!({ "subscription": id, "signing_secret": secret })
+            let (made, secret) =
+                setup::subscription(&subscriptions, it.into(), None, &clock).await?;
+            json!({ "subscription": made.id, "signing_secret": secret.expose_secret() })
         }
     };
     say(made);
@@ -118,12 +133,14 @@ impl From<Subscription> for Wanted {
 }
 
 /// The table in the account and region that the environment and the AWS profile name.
-async fn store(table: &str) -> Store {
+async fn stores(table: &str, key: String, clock: &Clock) -> (Store, Subscriptions) {
     let https = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(https).load().await;
-    Store::new(aws_sdk_dynamodb::Client::new(&sdk), table, Clock::system())
+    let store = Store::new(aws_sdk_dynamodb::Client::new(&sdk), table, clock.clone());
+    let vault = Vault::new(aws_sdk_kms::Client::new(&sdk), key, store.clone());
+    (store.clone(), Subscriptions::new(store, vault, clock.clone()))
 }
 
 fn everywhere() -> anyhow::Result<Vec<ipnet::IpNet>> {

@@ -6,7 +6,9 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
-use relay::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX};
+use relay::store::key::{
+    ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, STANDING, STANDING_INDEX, STANDING_SINCE,
+};
 
 pub(crate) const TABLE: &str = "hookline";
 
@@ -21,17 +23,6 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
             .attribute_type(ScalarAttributeType::S)
             .build()
     };
-    let due = GlobalSecondaryIndex::builder()
-        .index_name(DUE_INDEX)
-        .key_schema(key(DUE, KeyType::Hash)?)
-        .key_schema(key(DUE_AT, KeyType::Range)?)
-        .projection(
-            Projection::builder()
-                .projection_type(ProjectionType::Include)
-                .non_key_attributes(ATTEMPTS_MADE)
-                .build(),
-        )
-        .build()?;
     client
         .create_table()
         .table_name(TABLE)
@@ -40,9 +31,12 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
         .attribute_definitions(attribute("sk")?)
         .attribute_definitions(attribute(DUE)?)
         .attribute_definitions(attribute(DUE_AT)?)
+        .attribute_definitions(attribute(STANDING)?)
+        .attribute_definitions(attribute(STANDING_SINCE)?)
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(due)
+        .global_secondary_indexes(index(DUE_INDEX, DUE, DUE_AT)?)
+        .global_secondary_indexes(index(STANDING_INDEX, STANDING, STANDING_SINCE)?)
         .send()
         .await
         .context("cannot create the table")?;
@@ -60,4 +54,17 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
 
 fn key(name: &str, kind: KeyType) -> anyhow::Result<KeySchemaElement> {
     Ok(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?)
+}
+
+fn index(name: &str, hash: &str, range: &str) -> anyhow::Result<GlobalSecondaryIndex> {
+    let projection = Projection::builder()
+        .projection_type(ProjectionType::Include)
+        .non_key_attributes(ATTEMPTS_MADE)
+        .build();
+    Ok(GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(key(hash, KeyType::Hash)?)
+        .key_schema(key(range, KeyType::Range)?)
+        .projection(projection)
+        .build()?)
 }

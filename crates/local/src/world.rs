@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use axum::Router;
 use domain::address::Policy;
 use jiff::{SignedDuration, Timestamp};
+use relay::api::{self, Api};
 use relay::deliver::{self, Deliver};
 use relay::egress::Egress;
 use relay::fanout::{self, Fanout, Record};
@@ -14,7 +15,9 @@ use relay::inbox::{self, Inbox};
 use relay::ingest::{self, Ingest};
 use relay::schedule::{self, Schedule};
 use relay::store::Store;
-use relay::store::key::EVENT_PREFIX;
+use relay::store::key::{EVENT_PREFIX, SNAPSHOT_PREFIX};
+use relay::subscriptions::Subscriptions;
+use relay::vault::Vault;
 use relay::{Clock, Dice, queue};
 use simulator::aws::{Aws, Message, QueueSettings};
 
@@ -25,6 +28,9 @@ pub const WAKES: &str = "hookline-wakes";
 pub const WAKES_DEAD: &str = "hookline-wakes-dead";
 pub const INBOX: &str = "hookline-inbox";
 pub const INBOX_DEAD: &str = "hookline-inbox-dead";
+
+/// Alias of the key of KMS that wraps data keys.
+const KEY: &str = "alias/hookline";
 
 /// As in template.yaml: six times what the function may take, and a day of receives.
 pub const WAKE_VISIBILITY: SignedDuration = SignedDuration::from_secs(360);
@@ -48,16 +54,19 @@ pub struct World {
     pub aws: Aws,
     pub clock: simulator::Clock,
     pub store: Store,
+    pub vault: Vault,
+    pub subscriptions: Subscriptions,
     pub ingest: Ingest,
     pub inbox: Inbox,
     pub fanout: Fanout,
     pub deliver: Deliver,
     pub schedule: Schedule,
+    pub api: Api,
 }
 
 impl World {
     pub async fn new(aws: Aws, clock: simulator::Clock, dice: Dice) -> anyhow::Result<World> {
-        aws.watch("sk", EVENT_PREFIX);
+        aws.watch("sk", &[EVENT_PREFIX, SNAPSHOT_PREFIX]);
         let wakes = queue(&aws, WAKES, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
         let arrivals = queue(&aws, INBOX, INBOX_DEAD, INBOX_VISIBILITY, INBOX_RECEIVES_MAX);
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb_config(&aws));
@@ -69,29 +78,50 @@ impl World {
             Clock::new(move || clock.now())
         };
         let store = Store::new(dynamodb, table::TABLE, now.clone());
+        aws.create_key(KEY);
+        let kms = aws_sdk_kms::Client::from_conf(kms_config(&aws));
+        let vault = Vault::new(kms, KEY, store.clone());
         let wakes = queue::Wakes::new(sqs.clone(), wakes);
         let arrivals = queue::Inbox::new(sqs, arrivals);
+        let subscriptions = Subscriptions::new(store.clone(), vault.clone(), now.clone());
+        let egress = Egress::new(loopback())?;
         Ok(World {
             ingest: Ingest { store: store.clone(), inbox: arrivals, clock: now.clone() },
             inbox: Inbox { store: store.clone() },
-            fanout: Fanout { store: store.clone(), wakes: wakes.clone() },
+            fanout: Fanout { store: store.clone(), wakes: wakes.clone(), clock: now.clone() },
             deliver: Deliver {
                 store: store.clone(),
+                subscriptions: subscriptions.clone(),
                 wakes: wakes.clone(),
-                egress: Egress::new(loopback())?,
+                egress: egress.clone(),
                 clock: now.clone(),
                 dice,
             },
+            api: Api {
+                store: store.clone(),
+                subscriptions: subscriptions.clone(),
+                vault: vault.clone(),
+                wakes: wakes.clone(),
+                egress,
+                clock: now.clone(),
+            },
             schedule: Schedule { store: store.clone(), wakes, clock: now },
             store,
+            vault,
+            subscriptions,
             aws,
             clock,
         })
     }
 
+    /// The time, as the relay tells it.
+    pub fn relay_clock(&self) -> &Clock {
+        &self.deliver.clock
+    }
+
     /// What listens to the outside.
     pub fn router(&self) -> Router {
-        ingest::router(self.ingest.clone())
+        ingest::router(self.ingest.clone()).merge(api::router(self.api.clone()))
     }
 
     /// Gives fanout one batch of the stream; answers how many records there were.
@@ -206,6 +236,16 @@ fn dynamodb_config(aws: &Aws) -> aws_sdk_dynamodb::Config {
 
 fn sqs_config(aws: &Aws) -> aws_sdk_sqs::Config {
     aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
+        .http_client(aws.http_client())
+        .build()
+}
+
+fn kms_config(aws: &Aws) -> aws_sdk_kms::Config {
+    aws_sdk_kms::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))

@@ -6,21 +6,19 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use domain::delivery::{Attempt, Delivery, ErrorClass, State};
 use domain::lane::{self, Next, Turn, Walk};
 use domain::notification::{Malformed, Notification};
-use domain::subscription::Subscription;
-use domain::{retry, sign};
+use domain::subscription::{Mode, Subscription, Target, Topic};
+use domain::{order, retry, sign};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret as _;
 
 use crate::egress::{Answer, Egress, POST_TIMEOUT, Post};
 use crate::queue::{QueueError, Wake, Wakes};
 use crate::secret::sha256;
 use crate::store::{Finish, Lane, Settled, Store, StoreError};
-use crate::{Clock, Dice};
+use crate::subscriptions::{Subscriptions, SubscriptionsError};
+use crate::{Clock, Dice, outgoing};
 
 /// A handler starts no POST later than this before its end: the POST itself, and the writes after it.
 const LAST_START: Duration = Duration::from_secs(POST_TIMEOUT.as_secs() + 5);
@@ -29,6 +27,7 @@ const LAST_START: Duration = Duration::from_secs(POST_TIMEOUT.as_secs() + 5);
 #[derive(Clone)]
 pub struct Deliver {
     pub store: Store,
+    pub subscriptions: Subscriptions,
     pub wakes: Wakes,
     pub egress: Egress,
     pub clock: Clock,
@@ -43,11 +42,15 @@ pub enum DeliverError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Subscriptions(#[from] SubscriptionsError),
+    #[error(transparent)]
     Queue(#[from] QueueError),
     #[error("a stored event cannot be read")]
     Malformed(#[source] Malformed),
     #[error("a delivery's event is gone")]
     NoEvent,
+    #[error("a delivery's subscription has no endpoint")]
+    NoEndpoint,
     /// Nothing leaves unsigned.
     #[error("a signing secret cannot be used")]
     Secret(#[source] sign::BadSecret),
@@ -71,7 +74,11 @@ pub async fn one(deliver: &Deliver, body: &str, deadline: Timestamp) -> Result<(
                 false
             }
             Turn::Post => attempt_one(deliver, &lane, &delivery).await?,
-            Turn::WalkOn => true,
+            Turn::WalkOn => {
+                // Whoever finished it may have died before it came to this.
+                retire(deliver, &lane, &delivery).await?;
+                true
+            }
         };
         if !finished {
             return Ok(());
@@ -100,13 +107,25 @@ async fn attempt_one(
     lane: &Lane,
     delivery: &Delivery,
 ) -> Result<bool, DeliverError> {
-    let subscription = deliver.store.subscription(&delivery.tenant, &lane.subscription).await?;
+    let subscription = deliver.subscriptions.known(&delivery.tenant, &lane.subscription).await?;
     let Some(subscription) = subscription else {
         return give_up(deliver, lane, delivery).await;
     };
-    let event = deliver.store.event(&delivery.upstream, &lane.subject, &delivery.key).await?;
-    let event = event.ok_or(DeliverError::NoEvent)?;
-    let notification = Notification::parse(&event.raw).map_err(DeliverError::Malformed)?;
+    if !subscription.enabled {
+        return match deliver.store.hold(lane, delivery, deliver.clock.now()).await? {
+            Settled::Done => Ok(false),
+            Settled::Changed => is_finished(deliver, lane, delivery).await,
+        };
+    }
+    if subscription.mode == Mode::Latest
+        && deliver.store.pending_after(lane, &delivery.key).await?.is_some()
+    {
+        return match deliver.store.supersede(lane, delivery, deliver.clock.now()).await? {
+            Settled::Done => Ok(true),
+            Settled::Changed => is_finished(deliver, lane, delivery).await,
+        };
+    }
+    let notification = read_event(deliver, lane, delivery).await?;
 
     let at = deliver.clock.now();
     let post = request(&subscription, &notification, lane, delivery, at)?;
@@ -120,10 +139,59 @@ async fn attempt_one(
     };
 
     let waits = subscription.waits.as_deref().unwrap_or(&retry::WAITS);
-    let made = delivery.attempts_made + 1;
-    let next = lane::after_attempt(attempt.succeeded(), made, waits, now, deliver.dice.draw());
+    let made = delivery.attempts_made - delivery.attempts_before + 1;
+    let draw = deliver.dice.draw();
+    let next =
+        lane::after_attempt(attempt.succeeded(), made, waits, subscription.policy, now, draw);
     log(lane, delivery, notification.change(), &attempt, next);
-    settle(deliver, lane, delivery, &attempt, &answer, next).await
+    let finished = settle(deliver, lane, delivery, &attempt, &answer, next).await?;
+    if next == Next::Delivered && ends(&subscription, &notification) {
+        deliver.subscriptions.remove(&subscription.tenant, &subscription.id).await?;
+    }
+    if let Err(error) =
+        deliver.subscriptions.note_status(&subscription, &answer.status_line()).await
+    {
+        // What is shown of the endpoint is not worth a second POST.
+        tracing::warn!(?error, "what an endpoint said could not be noted");
+    }
+    Ok(finished)
+}
+
+async fn read_event(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+) -> Result<Notification, DeliverError> {
+    let event = deliver.store.event(&delivery.upstream, &lane.subject, &delivery.key).await?;
+    let event = event.ok_or(DeliverError::NoEvent)?;
+    Notification::parse(&event.raw).map_err(DeliverError::Malformed)
+}
+
+/// Whether a subscription has come to its end with this notification: it was about one order.
+fn ends(subscription: &Subscription, notification: &Notification) -> bool {
+    let status = notification.status.as_deref().unwrap_or_default();
+    match &subscription.topic {
+        Topic::Order { order_type, .. } => order::is_terminal(order_type, status),
+        Topic::All | Topic::OrderType(_) | Topic::EventType(_) => false,
+    }
+}
+
+/// Deletes a subscription to one order whose final state has been delivered.
+async fn retire(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<(), DeliverError> {
+    if delivery.state != State::Delivered {
+        return Ok(());
+    }
+    let (tenant, id) = (&delivery.tenant, &lane.subscription);
+    let Some(subscription) = deliver.subscriptions.known(tenant, id).await? else {
+        return Ok(());
+    };
+    if !matches!(subscription.topic, Topic::Order { .. }) {
+        return Ok(());
+    }
+    if ends(&subscription, &read_event(deliver, lane, delivery).await?) {
+        deliver.subscriptions.remove(tenant, id).await?;
+    }
+    Ok(())
 }
 
 /// Writes the attempt and what follows from it.
@@ -158,6 +226,10 @@ async fn settle(
                 Settled::Changed => is_finished(deliver, lane, delivery).await,
             }
         }
+        Next::Halt => match store.halt(lane, delivery, attempt, &answer.text).await? {
+            Settled::Done => Ok(false),
+            Settled::Changed => is_finished(deliver, lane, delivery).await,
+        },
         Next::Dead => {
             match store.finish(lane, delivery, attempt, &answer.text, Finish::Dead, now).await? {
                 Settled::Done => Ok(true),
@@ -200,34 +272,25 @@ fn request<'a>(
     delivery: &Delivery,
     at: Timestamp,
 ) -> Result<Post<'a>, DeliverError> {
+    let Target::Callback(callback) = &subscription.target else {
+        return Err(DeliverError::NoEndpoint);
+    };
     let body = subscription.render(notification);
     let id = webhook_id(lane, delivery);
-    let timestamp = at.as_second();
-    let signatures = subscription.signing_secrets.iter().map(|secret| {
-        let key = sign::key_of(secret.expose_secret())?;
-        Ok(sign::sign(&key, &id, timestamp, body.as_bytes()))
-    });
-    let signatures: Vec<String> =
-        signatures.collect::<Result<_, _>>().map_err(DeliverError::Secret)?;
-    let mut headers = vec![
-        ("content-type", subscription.content_type().into()),
-        ("webhook-signature", signatures.join(" ")),
-        ("webhook-id", id),
-        ("webhook-timestamp", timestamp.to_string()),
-        ("hookline-attempt", (delivery.attempts_made + 1).to_string()),
-        ("hookline-sequence", delivery.sequence.to_string()),
-    ];
+    let mut headers =
+        outgoing::signed(subscription, &id, at, &body).map_err(DeliverError::Secret)?;
+    headers.push(("hookline-attempt".into(), (delivery.attempts_made + 1).to_string()));
+    headers.push(("hookline-sequence".into(), delivery.sequence.to_string()));
     if let Some(order) = &notification.order {
-        headers.push(("hookline-order", order.order_id.clone()));
+        headers.push(("hookline-order".into(), order.order_id.clone()));
     }
     if delivery.late {
-        headers.push(("hookline-late", "true".into()));
+        headers.push(("hookline-late".into(), "true".into()));
     }
-    if let Some(credentials) = &subscription.credentials {
-        let plain = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        headers.push(("authorization", format!("Basic {}", STANDARD.encode(plain))));
+    if delivery.replayed {
+        headers.push(("hookline-replay".into(), "true".into()));
     }
-    Ok(Post { url: &subscription.url, headers, body })
+    Ok(Post { url: &callback.url, headers, body })
 }
 
 /// Stable over retries, and different for each subscription: by it a receiver knows a repeat.
@@ -241,6 +304,7 @@ fn log(lane: &Lane, delivery: &Delivery, change: &str, attempt: &Attempt, next: 
     let (what, retry_at) = match next {
         Next::Delivered => ("delivered", None),
         Next::Dead => ("an attempt failed, and it was the last", None),
+        Next::Halt => ("an attempt failed, it was the last, and the order waits", None),
         Next::Retry { at, .. } | Next::Park { at } => ("an attempt failed", Some(at)),
     };
     tracing::info!(

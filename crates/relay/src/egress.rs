@@ -24,6 +24,9 @@ const ANSWER_BYTES_READ_MAX: usize = 16 * 1024;
 /// Bytes of an answer that are kept, for the tenant to see what its endpoint said.
 const ANSWER_BYTES_KEPT_MAX: usize = 1024;
 
+/// Characters of an answer that stand in a subscription's status.
+const STATUS_TEXT_CHARS_MAX: usize = 200;
+
 /// A function is frozen between invocations, and connections die meanwhile: short of what common
 /// servers and load balancers wait before they close an idle one.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(10);
@@ -38,7 +41,8 @@ pub struct Egress {
 /// A POST to make.
 pub struct Post<'a> {
     pub url: &'a str,
-    pub headers: Vec<(&'static str, String)>,
+    /// Where two have one name, the later counts.
+    pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
@@ -74,6 +78,11 @@ impl Egress {
         Ok(Egress { client, policy })
     }
 
+    /// Which addresses an endpoint may have.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Makes one POST. Whatever goes wrong is an answer.
     pub async fn post(&self, post: Post<'_>) -> Answer {
         match tokio::time::timeout(POST_TIMEOUT, self.exchange(post)).await {
@@ -89,7 +98,7 @@ impl Egress {
         };
         let headers = post.headers.into_iter().filter_map(|(name, value)| {
             // Values are our own or were checked with the subscription.
-            Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         });
         let request = self.client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body);
         match request.send().await {
@@ -123,6 +132,23 @@ async fn read(mut response: Response) -> Answer {
 }
 
 impl Answer {
+    /// In a line: the code and the first words of the body, or what went wrong.
+    pub fn status_line(&self) -> String {
+        let text = self.text.lines().next().unwrap_or_default();
+        let words: String = text.chars().take(STATUS_TEXT_CHARS_MAX).collect();
+        let reason = |status: u16| {
+            let known = reqwest::StatusCode::from_u16(status).ok();
+            known.and_then(|status| status.canonical_reason()).unwrap_or_default()
+        };
+        let line = match (self.status, self.error) {
+            (Some(status), _) if words.is_empty() => format!("{status} {}", reason(status)),
+            (Some(status), _) => format!("{status} {words}"),
+            (None, Some(error)) => format!("{} {words}", error.name()),
+            (None, None) => words,
+        };
+        line.trim_end().to_owned()
+    }
+
     fn none(error: ErrorClass) -> Answer {
         Answer { status: None, error: Some(error), text: String::new() }
     }

@@ -7,23 +7,32 @@ use std::collections::HashMap;
 use domain::delivery::{Delivery, State};
 use domain::lane::{self, Place, Placing};
 use domain::notification::{Malformed, Notification};
+use domain::record::OrderRecord;
+use domain::subscription::Topic;
 use jiff::SignedDuration;
 
+use crate::Clock;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{FeedEntry, Lane, Put, Store, StoreError, StoredEvent};
+use crate::store::{
+    Entry, FeedEntry, Lane, Page, Put, Recorded, Snapshot, Store, StoreError, StoredEvent,
+};
 
 /// How often a place is chosen anew because its lane changed meanwhile. One handler works on a lane
 /// at a time, so a second choice is rare and a fifth does not happen by itself.
 const CHOICES_MAX: u32 = 5;
+
+/// Events that one query reads in search of an order's state. Most orders have fewer.
+const EVENTS_AT_ONCE: u16 = 20;
 
 /// What fanout needs.
 #[derive(Clone)]
 pub struct Fanout {
     pub store: Store,
     pub wakes: Wakes,
+    pub clock: Clock,
 }
 
-/// A new event item of the stream.
+/// A new item of the stream: an event, or a wish for the present state of an order.
 pub struct Record {
     /// The stream's own number for it.
     pub sequence: String,
@@ -49,13 +58,10 @@ pub enum FanoutError {
 /// side.
 pub async fn batch(fanout: &Fanout, records: Vec<Record>) -> Vec<String> {
     let mut failed = Vec::new();
-    let mut orders: HashMap<(String, String), Vec<(String, StoredEvent)>> = HashMap::new();
+    let mut orders: HashMap<(String, String), Vec<(String, New)>> = HashMap::new();
     for Record { sequence, image } in records {
-        match StoredEvent::from_stream(image) {
-            Ok(event) => {
-                let order = (event.upstream.clone(), event.subject.clone());
-                orders.entry(order).or_default().push((sequence, event));
-            }
+        match New::from_stream(image) {
+            Ok(new) => orders.entry(new.order()).or_default().push((sequence, new)),
             Err(error) => {
                 tracing::error!(?error, "an event goes back to the stream");
                 failed.push(sequence);
@@ -67,21 +73,59 @@ pub async fn batch(fanout: &Fanout, records: Vec<Record>) -> Vec<String> {
     failed
 }
 
-async fn in_order(fanout: &Fanout, events: Vec<(String, StoredEvent)>) -> Option<String> {
-    for (sequence, event) in events {
-        if let Err(error) = one(fanout, &event).await {
-            tracing::warn!(?error, event = %event.key, "an event goes back to the stream");
+async fn in_order(fanout: &Fanout, records: Vec<(String, New)>) -> Option<String> {
+    for (sequence, new) in records {
+        let done = match &new {
+            New::Event(event) => one(fanout, event).await,
+            New::Snapshot(wish) => snapshot(fanout, wish).await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(?error, sequence, "a record goes back to the stream");
             return Some(sequence);
         }
     }
     None
 }
 
+/// What the stream tells of.
+enum New {
+    Event(StoredEvent),
+    Snapshot(Snapshot),
+}
+
+impl New {
+    fn from_stream(image: serde_dynamo::Item) -> Result<New, StoreError> {
+        match Snapshot::from_stream(&image)? {
+            Some(snapshot) => Ok(New::Snapshot(snapshot)),
+            None => StoredEvent::from_stream(image).map(New::Event),
+        }
+    }
+
+    /// Records of one order go one after the other.
+    fn order(&self) -> (String, String) {
+        match self {
+            New::Event(event) => (event.upstream.clone(), event.subject.clone()),
+            New::Snapshot(wish) => (wish.upstream.clone(), wish.subject.clone()),
+        }
+    }
+}
+
 async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
     let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
-    let owner = owner(fanout, event, &notification).await?;
+    let recorded = match &notification.order {
+        Some(_) => fanout.store.recorded(&event.upstream, &event.subject).await?,
+        None => Recorded::default(),
+    };
+    let owner = owner(fanout, event, &notification, recorded.owner).await?;
     let matching = match &owner {
-        Some(tenant) => matching(fanout, tenant, &notification).await?,
+        Some(tenant) => {
+            // Before it is decided who hears of it: whoever subscribes from now on and asks for the
+            // state of now has to find it here.
+            if let Some(record) = record(event, &notification) {
+                fanout.store.put_order_record(tenant, &record, event.received_at).await?;
+            }
+            matching(fanout, tenant, &notification, recorded.entries).await?
+        }
         None => Vec::new(),
     };
     let entry = feed_entry(event, &notification, matching);
@@ -95,11 +139,48 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
         lanes = decided.subscriptions.len(),
         "fanned out an event"
     );
-    for subscription in decided.subscriptions {
-        let lane = Lane { subscription, subject: event.subject.clone() };
+    for lane in decided.lanes() {
         place(fanout, &lane, event, owner.as_deref().unwrap_or_default()).await?;
     }
     Ok(())
+}
+
+/// Puts the present state of an order into a lane that is new. The stream gives one order's records
+/// one after the other, so nothing is put into the lane meanwhile: what came before is found here,
+/// what comes after finds the subscription.
+async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
+    let lane = Lane { subscription: wish.subscription.clone(), subject: wish.subject.clone() };
+    if fanout.store.newest(&lane, None).await?.is_some() {
+        return Ok(());
+    }
+    let Some(event) = last_state(fanout, wish).await? else { return Ok(()) };
+    tracing::info!(
+        tenant = %wish.tenant,
+        subscription = %wish.subscription,
+        order = %wish.subject,
+        event = %event.key,
+        "a new subscription is told the present state"
+    );
+    place(fanout, &lane, &event, &wish.tenant).await
+}
+
+/// The newest event of an order that tells a state.
+async fn last_state(fanout: &Fanout, wish: &Snapshot) -> Result<Option<StoredEvent>, FanoutError> {
+    let mut after = None;
+    loop {
+        let page = Page { limit: EVENTS_AT_ONCE, after, newest_first: true, ..Page::default() };
+        let (events, next) = fanout.store.events(&wish.upstream, &wish.subject, page).await?;
+        for event in events {
+            let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
+            if notification.status.is_some() {
+                return Ok(Some(event));
+            }
+        }
+        match next {
+            None => return Ok(None),
+            next => after = next,
+        }
+    }
 }
 
 /// Whose event this is. Where an upstream has rules, the owner of an order is recorded when it is
@@ -109,32 +190,55 @@ async fn owner(
     fanout: &Fanout,
     event: &StoredEvent,
     notification: &Notification,
+    recorded: Option<String>,
 ) -> Result<Option<String>, StoreError> {
+    if recorded.is_some() {
+        return Ok(recorded);
+    }
     let Some(upstream) = fanout.store.upstream(&event.upstream).await? else {
         return Ok(None);
     };
-    if upstream.rules.is_empty() || notification.order.is_none() {
-        return Ok(upstream.owner(notification).map(Into::into));
-    }
-    if let Some(claimed) = fanout.store.claim(&event.upstream, &event.subject).await? {
-        return Ok(Some(claimed));
-    }
     match upstream.owner(notification) {
-        Some(tenant) => {
+        Some(tenant) if !upstream.rules.is_empty() && notification.order.is_some() => {
             fanout.store.put_claim(&event.upstream, &event.subject, tenant).await.map(Some)
         }
-        None => Ok(None),
+        owner => Ok(owner.map(Into::into)),
     }
 }
 
+/// The subscriptions that an event goes to. `beside` are those that asked for its order alone.
 async fn matching(
     fanout: &Fanout,
     tenant: &str,
     notification: &Notification,
+    beside: Vec<Entry>,
 ) -> Result<Vec<String>, StoreError> {
-    let subscriptions = fanout.store.subscriptions(tenant).await?;
-    let covering = subscriptions.iter().filter(|one| one.topic.covers(notification));
-    Ok(covering.map(|one| one.id.clone()).collect())
+    let now = fanout.clock.now();
+    // An order may have had another owner when somebody asked for it.
+    let mut asked: Vec<Entry> = beside.into_iter().filter(|one| one.tenant == tenant).collect();
+    for topic in Topic::keys_of(notification) {
+        asked.extend(fanout.store.asked_for_topic(tenant, &topic).await?.iter().cloned());
+    }
+    let passing = asked.iter().filter(|one| !one.mail && one.filter.passes(notification, now));
+    Ok(passing.map(|one| one.id.clone()).collect())
+}
+
+/// What an event says of its order.
+fn record(event: &StoredEvent, notification: &Notification) -> Option<OrderRecord> {
+    let order = notification.order.as_ref()?;
+    let at = event.key.time().parse().unwrap_or(event.received_at);
+    Some(OrderRecord {
+        upstream: event.upstream.clone(),
+        order_type: order.order_type.clone(),
+        order_id: order.order_id.clone(),
+        customer_order_id: order.customer_order_id.clone(),
+        status: notification.status.clone(),
+        first_at: at,
+        last_at: at,
+        last_key: event.key.clone(),
+        number_count: notification.completed_telephone_numbers.len().try_into().unwrap_or(u32::MAX),
+        actual_foc_date: notification.actual_foc_date.clone(),
+    })
 }
 
 fn feed_entry(
@@ -195,6 +299,9 @@ fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Delivery {
         state: State::Pending,
         behind: place.behind.is_some(),
         attempts_made: 0,
+        attempts_before: 0,
+        halted: false,
+        replayed: false,
         next_at: None,
         finished_at: None,
         sequence: place.sequence,

@@ -21,6 +21,7 @@ use domain::event::{EventKey, stated_time};
 use domain::limits;
 use domain::notification::{Malformed, Notification};
 use domain::upstream::{IngestCredentials, Upstream};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::Clock;
@@ -110,23 +111,26 @@ pub(crate) async fn verify(store: &Store, arrival: &Arrival) -> Result<bool, Sto
     if arrival.account.len() > limits::ACCOUNT_BYTES_MAX {
         return Ok(false);
     }
+    let at = arrival.received_at;
     let known = store.upstream(&arrival.account).await?;
-    if proves(&arrival.proof, known.as_deref()) {
+    if proves(&arrival.proof, known.as_deref(), at) {
         return Ok(true);
     }
     let known = store.refreshed_upstream(&arrival.account).await?;
-    Ok(proves(&arrival.proof, known.as_deref()))
+    Ok(proves(&arrival.proof, known.as_deref(), at))
 }
 
 /// Compares in constant time. An account that does not exist costs the same as a wrong password.
-fn proves(proof: &Proof, upstream: Option<&Upstream>) -> bool {
-    let nobody = IngestCredentials { username: String::new(), password_sha256: [0; 32] };
+fn proves(proof: &Proof, upstream: Option<&Upstream>, at: Timestamp) -> bool {
+    let nobody =
+        IngestCredentials { username: String::new(), password_sha256: [0; 32], until: None };
     let credentials = upstream.map(|upstream| &upstream.credentials[..]).unwrap_or_default();
     credentials.iter().chain([&nobody]).fold(false, |proven, one| {
         let username = sha256(one.username.as_bytes());
         let same_username = same(&username, &sha256(proof.username.as_bytes()));
         let same_password = same(&one.password_sha256, &proof.password_sha256);
-        proven | (same_username & same_password)
+        let current = one.until.is_none_or(|until| at < until);
+        proven | (same_username & same_password & current)
     })
 }
 

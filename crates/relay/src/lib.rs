@@ -4,6 +4,7 @@
 //! beneath them the table (`store`), the queues (`queue`) and the way out (`egress`). Nothing here
 //! knows Lambda, reads the environment, or keeps state that may not be lost.
 
+pub mod api;
 pub mod deliver;
 pub mod egress;
 pub mod fanout;
@@ -13,8 +14,12 @@ pub mod queue;
 pub mod schedule;
 pub mod setup;
 pub mod store;
+pub mod subscriptions;
+pub mod vault;
 
 mod edge;
+mod outgoing;
+mod replay;
 mod secret;
 
 pub use edge::{Clock, Dice};

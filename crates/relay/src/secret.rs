@@ -22,6 +22,11 @@ pub(crate) fn password() -> Result<String, NoEntropy> {
     Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
 }
 
+/// A random UUID.
+pub(crate) fn uuid() -> Result<String, NoEntropy> {
+    Ok(uuid::Builder::from_random_bytes(random()?).into_uuid().to_string())
+}
+
 pub(crate) fn sha256(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }

@@ -1,16 +1,28 @@
-//! Makes an upstream, a tenant, a subscription, the operator's key, with credentials that are
-//! random, given out once, and kept as hashes where they only have to be compared.
+//! Makes upstreams, tenants, API keys and subscriptions, with credentials that are random, given
+//! out once, and kept as hashes where they only have to be compared.
 
 use std::fmt;
 
 use domain::notification::NumberFormat;
 use domain::sign;
-use domain::subscription::{Credentials, Format, Subscription, Topic};
+use domain::subscription::{
+    Callback, Format, Mode, Policy, SigningSecret, Subscription, Target, Topic,
+};
 use domain::upstream::{IngestCredentials, Rule, Upstream};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 
+use crate::Clock;
 use crate::secret::{self, NoEntropy, sha256};
-use crate::store::{Operator, Store, StoreError, Tenant};
+use crate::store::{ApiKey, Role, Store, StoreError, Subscribed, Tenant, Written};
+use crate::subscriptions::{Bound, Subscriptions, SubscriptionsError};
+
+/// Replaced credentials and secrets are good for this long beside their successors.
+pub const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+
+/// Subscriptions of one tenant to one topic, or to one order. Fan-out puts a delivery for each within
+/// one run, so that a tenant with more would hold up the others.
+pub const SUBSCRIPTIONS_MAX: usize = 500;
 
 /// Nothing was set up, or only a part of it; setting up anew is safe.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +30,15 @@ pub enum SetupError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Subscriptions(#[from] SubscriptionsError),
+    #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+    #[error("it was changed by somebody else just now")]
+    Changed,
+    #[error("there is a subscription to the same for the same target")]
+    Duplicate,
+    #[error("there are {SUBSCRIPTIONS_MAX} subscriptions to the same already")]
+    TooMany,
 }
 
 /// A username and its password, readable this once.
@@ -28,101 +48,197 @@ pub struct Login {
     pub password: String,
 }
 
+impl Login {
+    /// The two as one token, for `Authorization: Bearer`.
+    pub fn token(&self) -> String {
+        format!("{}.{}", self.username, self.password)
+    }
+}
+
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
-/// Makes the upstream `account`; answers what Bandwidth is to present at ingest.
+/// Makes the upstream `account`, or gives it new credentials and rules; answers what Bandwidth is
+/// to present at ingest.
 pub async fn upstream(
     store: &Store,
     account: &str,
     default_tenant: Option<&str>,
     rules: Vec<Rule>,
 ) -> Result<Login, SetupError> {
-    let login = login(&format!("bandwidth-{account}"))?;
-    let credentials = IngestCredentials {
-        username: login.username.clone(),
-        password_sha256: sha256(login.password.as_bytes()),
-    };
+    let (credentials, login) = ingest_credentials(account)?;
+    let standing = store.refreshed_upstream(account).await?;
     let upstream = Upstream {
         account: account.into(),
         credentials: vec![credentials],
         rules,
         default_tenant: default_tenant.map(Into::into),
+        revision: standing.map_or(0, |standing| standing.revision) + 1,
     };
-    store.put_upstream(&upstream).await?;
-    Ok(login)
+    match store.put_upstream(&upstream).await? {
+        Written::Done => Ok(login),
+        Written::Changed => Err(SetupError::Changed),
+    }
 }
 
-/// Makes the tenant `id`; answers its API credentials.
-pub async fn tenant(store: &Store, id: &str) -> Result<Login, SetupError> {
-    let login = login(&format!("tenant-{id}"))?;
-    let tenant = Tenant {
-        id: id.into(),
+/// Fresh credentials for Bandwidth to present.
+pub(crate) fn ingest_credentials(account: &str) -> Result<(IngestCredentials, Login), NoEntropy> {
+    let login = login(&format!("bandwidth-{account}"))?;
+    let credentials = IngestCredentials {
         username: login.username.clone(),
         password_sha256: sha256(login.password.as_bytes()),
+        until: None,
     };
-    store.put_tenant(&tenant).await?;
+    Ok((credentials, login))
+}
+
+/// Makes the tenant `id` where there is none, and a key with which it may read and write, in place
+/// of the first such key.
+pub async fn tenant(store: &Store, id: &str, now: Timestamp) -> Result<Login, SetupError> {
+    let tenant = Tenant { id: id.into(), name: None, created_at: now, revision: 1 };
+    // Where it was changed, it is there.
+    store.add_tenant(&tenant).await?;
+    let (key, login) = api_key(&format!("tenant-{id}"), Some(id), Role::Write, None, now)?;
+    store.put_api_key(&key).await?;
     Ok(login)
 }
 
-/// Makes the operator's key, in place of an earlier one.
-pub async fn operator(store: &Store) -> Result<String, SetupError> {
-    let key = secret::password()?;
-    store.put_operator(&Operator { key_sha256: sha256(key.as_bytes()) }).await?;
-    Ok(key)
+/// Makes the operator's first key, in place of an earlier one.
+pub async fn operator(store: &Store, now: Timestamp) -> Result<Login, SetupError> {
+    let (key, login) = api_key("operator", None, Role::Admin, None, now)?;
+    store.put_api_key(&key).await?;
+    Ok(login)
+}
+
+/// A fresh key; whoever has `login` may use it once it is stored.
+pub(crate) fn api_key(
+    id: &str,
+    tenant: Option<&str>,
+    role: Role,
+    name: Option<String>,
+    now: Timestamp,
+) -> Result<(ApiKey, Login), NoEntropy> {
+    let login = login(id)?;
+    let key = ApiKey {
+        id: id.into(),
+        tenant: tenant.map(Into::into),
+        role,
+        name,
+        secret_sha256: sha256(login.password.as_bytes()),
+        created_at: now,
+    };
+    Ok((key, login))
 }
 
 /// What a subscription is to be, but for what the relay makes itself.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Takes the place of the one with that id; `None` makes a new one.
+    /// `None` makes one up.
     pub id: Option<String>,
     pub tenant: String,
     pub topic: Topic,
-    pub url: String,
+    pub target: Target,
     pub format: Format,
     pub numbers: NumberFormat,
-    pub credentials: Option<Credentials>,
+    pub mode: Mode,
+    pub policy: Policy,
+    pub states: Vec<String>,
     pub waits: Option<Vec<SignedDuration>>,
+    pub headers: Vec<(String, String)>,
+    pub enabled: bool,
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Wanted {
     /// Everything, as XML, at one URL.
     pub fn everything(tenant: &str, url: &str) -> Wanted {
+        Wanted::at(
+            tenant,
+            Topic::All,
+            Target::Callback(Callback { url: url.into(), basic: None, public_key: None }),
+        )
+    }
+
+    /// A topic, in Bandwidth's own way.
+    pub fn at(tenant: &str, topic: Topic, target: Target) -> Wanted {
         Wanted {
             id: None,
             tenant: tenant.into(),
-            topic: Topic::All,
-            url: url.into(),
+            topic,
+            target,
             format: Format::default(),
             numbers: NumberFormat::default(),
-            credentials: None,
+            mode: Mode::default(),
+            policy: Policy::default(),
+            states: Vec::new(),
             waits: None,
+            headers: Vec::new(),
+            enabled: true,
+            expires_at: None,
+        }
+    }
+
+    /// As it stands at `revision`, with the rest of what makes a subscription.
+    pub(crate) fn made(
+        self,
+        id: String,
+        secrets: Vec<SigningSecret>,
+        created_at: Timestamp,
+        status: Option<String>,
+        revision: u64,
+    ) -> Subscription {
+        Subscription {
+            id,
+            tenant: self.tenant,
+            topic: self.topic,
+            target: self.target,
+            format: self.format,
+            numbers: self.numbers,
+            mode: self.mode,
+            policy: self.policy,
+            states: self.states,
+            secrets,
+            waits: self.waits,
+            headers: self.headers,
+            enabled: self.enabled,
+            created_at,
+            expires_at: self.expires_at,
+            status,
+            revision,
         }
     }
 }
 
-/// Makes a subscription; answers its id and its signing secret (`whsec_...`).
-pub async fn subscription(store: &Store, wanted: Wanted) -> Result<(String, String), SetupError> {
-    let random = uuid::Builder::from_random_bytes(secret::random()?).into_uuid();
-    let id = wanted.id.unwrap_or_else(|| random.to_string());
-    let signing_secret = sign::secret_of(&secret::random()?);
-    let subscription = Subscription {
-        id: id.clone(),
-        tenant: wanted.tenant,
-        topic: wanted.topic,
-        url: wanted.url,
-        format: wanted.format,
-        numbers: wanted.numbers,
-        signing_secrets: vec![signing_secret.clone().into()],
-        credentials: wanted.credentials,
-        waits: wanted.waits,
+/// Makes a subscription; answers it, with its signing secret (`whsec_...`) readable this once.
+/// `bound` goes with [`Topic::Order`].
+pub async fn subscription(
+    subscriptions: &Subscriptions,
+    wanted: Wanted,
+    bound: Option<&Bound>,
+    clock: &Clock,
+) -> Result<(Subscription, SecretString), SetupError> {
+    if subscriptions.count(&wanted.tenant, &wanted.topic, bound).await? >= SUBSCRIPTIONS_MAX {
+        return Err(SetupError::TooMany);
+    }
+    let id = match &wanted.id {
+        Some(id) => id.clone(),
+        None => secret::uuid()?,
     };
-    store.put_subscription(&subscription).await?;
-    Ok((id, signing_secret))
+    let secret = signing_secret()?;
+    let signing = SigningSecret { secret: secret.clone(), until: None };
+    let made = wanted.made(id, vec![signing], clock.now(), None, 1);
+    match subscriptions.add(&made, bound).await? {
+        Subscribed::Done => Ok((made, secret)),
+        Subscribed::Duplicate => Err(SetupError::Duplicate),
+        Subscribed::Changed => Err(SetupError::Changed),
+    }
+}
+
+pub(crate) fn signing_secret() -> Result<SecretString, NoEntropy> {
+    Ok(sign::secret_of(&secret::random()?).into())
 }
 
 fn login(username: &str) -> Result<Login, NoEntropy> {

@@ -10,8 +10,10 @@ use relay::{Clock, Dice};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let mut start = functions::start();
+    let store = start.store();
     let deliver = &Deliver {
-        store: start.store(),
+        subscriptions: start.subscriptions(&store),
+        store,
         wakes: start.wakes(),
         egress: Egress::new(start.settings.policy())?,
         clock: Clock::system(),

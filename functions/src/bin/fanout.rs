@@ -3,12 +3,13 @@
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use relay::Clock;
 use relay::fanout::{self, Fanout, Record};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let mut start = functions::start();
-    let fanout = &Fanout { store: start.store(), wakes: start.wakes() };
+    let fanout = &Fanout { store: start.store(), wakes: start.wakes(), clock: Clock::system() };
     start.settings.check()?;
     run(service_fn(|event: LambdaEvent<Event>| async move {
         let records = event.payload.records.into_iter().map(record).collect();

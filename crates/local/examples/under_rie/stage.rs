@@ -6,14 +6,13 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::notification::NumberFormat;
-use domain::sign;
-use domain::subscription::{Format, Subscription, Topic};
 use domain::upstream::{IngestCredentials, Upstream};
 use jiff::SignedDuration;
 use local::World;
+use relay::Dice;
 use relay::queue::Wake;
-use relay::{Dice, setup};
+use relay::setup::{self, Wanted};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use simulator::Clock;
@@ -67,13 +66,13 @@ impl Stage {
         let aws = world.aws.clone();
         let server = tokio::spawn(async move { aws.serve(listener).await });
 
-        let signing_secret = sign::secret_of(&[7; 32]);
         let script =
             |_: &Received, nth: usize| Answer::status(if nth == FAILING_POST { 500 } else { 200 });
-        let endpoint = Endpoint::start(0, vec![signing_secret.clone()], script).await?;
+        let endpoint = Endpoint::start(0, Vec::new(), script).await?;
         let password = put_upstream(&world, &samples).await?;
-        setup::tenant(&world.store, TENANT).await?;
-        put_subscription(&world, &samples, &endpoint.url(), &signing_secret).await?;
+        setup::tenant(&world.store, TENANT, world.relay_clock().now()).await?;
+        let signing_secret = put_subscription(&world, &samples, &endpoint.url()).await?;
+        endpoint.set_secrets(vec![signing_secret.clone()]);
         let secrets = vec![password, signing_secret];
         Ok(Stage { rie, functions, world, endpoint, samples, secrets, aws_url, server })
     }
@@ -114,6 +113,7 @@ impl Stage {
             ("TABLE", "hookline".into()),
             ("WAKE_QUEUE_URL", queue(local::WAKES)),
             ("INBOX_QUEUE_URL", queue(local::INBOX)),
+            ("KEY_ID", "alias/hookline".into()),
             ("ALLOWED_NETWORKS", "127.0.0.0/8".into()),
         ]
     }
@@ -163,36 +163,29 @@ async fn put_upstream(world: &World, samples: &Samples) -> anyhow::Result<String
     let credentials = IngestCredentials {
         username: username.into(),
         password_sha256: Sha256::digest(password).into(),
+        until: None,
     };
     let upstream = Upstream {
         account: UPSTREAM.into(),
         credentials: vec![credentials],
         rules: Vec::new(),
         default_tenant: Some(TENANT.into()),
+        revision: 1,
     };
     world.store.put_upstream(&upstream).await?;
     Ok(password.into())
 }
 
-/// The subscription that the sample for deliver names.
-async fn put_subscription(
-    world: &World,
-    samples: &Samples,
-    url: &str,
-    signing_secret: &str,
-) -> anyhow::Result<()> {
-    let subscription = Subscription {
-        id: samples.wake()?.lane.subscription,
-        tenant: TENANT.into(),
-        topic: Topic::All,
-        url: url.into(),
-        format: Format::Xml,
-        numbers: NumberFormat::Legacy,
-        signing_secrets: vec![signing_secret.into()],
-        credentials: None,
+/// The subscription that the sample for deliver names; answers its signing secret.
+async fn put_subscription(world: &World, samples: &Samples, url: &str) -> anyhow::Result<String> {
+    let wanted = Wanted {
+        id: Some(samples.wake()?.lane.subscription),
         waits: Some(vec![SignedDuration::from_secs(30)]),
+        ..Wanted::everything(TENANT, url)
     };
-    Ok(world.store.put_subscription(&subscription).await?)
+    let clock = world.relay_clock();
+    let (_, secret) = setup::subscription(&world.subscriptions, wanted, None, clock).await?;
+    Ok(secret.expose_secret().to_owned())
 }
 
 /// The body of the first message of an SQS event.

@@ -9,3 +9,4 @@ mod road;
 mod serve;
 mod stage;
 mod template;
+mod vault;

@@ -1,7 +1,7 @@
 //! From the notification to the endpoint, by scenario.
 
 use domain::notification::NumberFormat;
-use domain::subscription::{Credentials, Format, Topic};
+use domain::subscription::{Callback, Credentials, Format, Target, Topic};
 use domain::upstream::Rule;
 use jiff::SignedDuration;
 use relay::setup::{self, Wanted};
@@ -50,11 +50,15 @@ async fn a_subscription_gets_json_credentials_and_its_own_number_format() {
     let wanted = Wanted {
         format: Format::Json,
         numbers: NumberFormat::E164,
-        credentials: Some(credentials),
+        target: Target::Callback(Callback {
+            url: endpoint.url(),
+            basic: Some(credentials),
+            public_key: None,
+        }),
         topic: Topic::OrderType("ORDERS".into()),
         ..Wanted::everything(TENANT, &endpoint.url())
     };
-    setup::subscription(&stage.world.store, wanted).await.unwrap();
+    crate::stage::subscribe(&stage.world, wanted).await;
     stage.post_accepted(&state("FOC", 1)).await;
     stage
         .post_accepted(
@@ -80,7 +84,7 @@ async fn no_tenant_is_told_of_anothers_order() {
     let stage = Stage::new(0, None).await;
     let other = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
     let wanted = Wanted::everything("5500002", &other.url());
-    setup::subscription(&stage.world.store, wanted).await.unwrap();
+    crate::stage::subscribe(&stage.world, wanted).await;
     let rule = Rule { prefix: "two-".into(), tenant: "5500002".into() };
     let login =
         setup::upstream(&stage.world.store, "9900013", Some(TENANT), vec![rule]).await.unwrap();
@@ -112,7 +116,7 @@ async fn an_order_stays_with_the_tenant_for_which_it_was_first_seen() {
     let stage = Stage::new(0, None).await;
     let other = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
     let wanted = Wanted::everything("5500002", &other.url());
-    setup::subscription(&stage.world.store, wanted).await.unwrap();
+    crate::stage::subscribe(&stage.world, wanted).await;
     let rule = Rule { prefix: "two-".into(), tenant: "5500002".into() };
     let login =
         setup::upstream(&stage.world.store, "9900013", Some(TENANT), vec![rule]).await.unwrap();
@@ -145,7 +149,7 @@ async fn what_nobody_owns_is_kept_and_delivered_to_nobody() {
     assert_eq!(answer.0, 200);
     stage.run_for(SignedDuration::from_secs(5)).await;
     assert!(stage.endpoint.received().is_empty());
-    let kept = stage.items("UPSTREAM#9900014#UNOWNED#2026-02-03").await;
+    let kept = stage.items("UPSTREAM#9900014#UNOWNED").await;
     assert_eq!(kept.len(), 1);
 }
 
@@ -215,7 +219,7 @@ async fn every_attempt_is_on_the_record_with_the_beginning_of_the_last_answer() 
         waits: Some(vec![SignedDuration::from_secs(5)]),
         ..Wanted::everything(TENANT, &endpoint.url())
     };
-    let (id, _) = setup::subscription(&stage.world.store, wanted).await.unwrap();
+    let (id, _) = crate::stage::subscribe(&stage.world, wanted).await;
     stage.post_accepted(&state("FOC", 1)).await;
     stage.run_for(SignedDuration::from_mins(1)).await;
 
@@ -223,7 +227,7 @@ async fn every_attempt_is_on_the_record_with_the_beginning_of_the_last_answer() 
     assert_eq!(items.len(), 1);
     let item = &items[0];
     assert_eq!(item["state"].as_s().unwrap(), "dead");
-    assert_eq!(item["due"].as_s().unwrap(), &format!("DEAD#{TENANT}"));
+    assert_eq!(item["standing"].as_s().unwrap(), &format!("DEAD#{TENANT}"));
     assert_eq!(item["answer"].as_s().unwrap().len(), 1024);
     let attempts = item["attempts"].as_l().unwrap();
     let of = |nth: usize, name: &str| attempts[nth].as_m().unwrap().get(name).cloned();
@@ -311,7 +315,7 @@ async fn an_endpoint_that_is_not_there_is_a_failed_attempt_like_any_other() {
         ("https://localhost.internal/", "address"),
     ] {
         let wanted = Wanted { waits: waits.clone(), ..Wanted::everything(TENANT, url) };
-        let (id, _) = setup::subscription(&stage.world.store, wanted).await.unwrap();
+        let (id, _) = crate::stage::subscribe(&stage.world, wanted).await;
         stage.clock.advance(SignedDuration::from_secs(6));
         stage.post_accepted(&state(class, stage.clock.now().as_second() % 60)).await;
         stage.run_for(SignedDuration::from_secs(5)).await;
@@ -326,7 +330,7 @@ async fn one_delivery_costs_what_is_promised() {
     let stage = Stage::new(0, None).await;
     // What is remembered between events is remembered before it is counted.
     stage.post_accepted(&state("SUBMITTED", 1)).await;
-    stage.world.fan_out_batch().await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
     stage.aws.reset_calls();
     stage.post_accepted(&state("FOC", 2).replace(ORDER, "another")).await;
     stage.world.fan_out_batch().await;
@@ -338,6 +342,8 @@ async fn one_delivery_costs_what_is_promised() {
     let calls: Vec<String> = stage.aws.calls().into_iter().map(|call| call.operation).collect();
     let expected = [
         "PutItem",     // ingest: the event
+        "Query",       // fanout: what is recorded of the order
+        "UpdateItem",  // fanout: the order as its tenant lists it
         "PutItem",     // fanout: the feed entry
         "Query",       // fanout: the end of the lane
         "PutItem",     // fanout: the delivery
@@ -348,5 +354,5 @@ async fn one_delivery_costs_what_is_promised() {
         "Query",       // deliver: on in the lane
     ];
     assert_eq!(calls, expected);
-    assert_eq!(stage.endpoint.received().len(), 1);
+    assert_eq!(stage.endpoint.received().len(), 2);
 }

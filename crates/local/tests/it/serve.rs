@@ -25,7 +25,7 @@ async fn prepare(folder: &Path, endpoint: &Endpoint) -> Login {
         waits: Some(vec![SignedDuration::from_secs(1); 20]),
         ..Wanted::everything(TENANT, &endpoint.url())
     };
-    let (_, secret) = setup::subscription(&world.store, wanted).await.unwrap();
+    let (_, secret) = crate::stage::subscribe(&world, wanted).await;
     endpoint.set_secrets(vec![secret]);
     setup::upstream(&world.store, UPSTREAM, Some(TENANT), vec![]).await.unwrap()
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::World;
 use relay::Dice;
 use relay::setup::{self, Login, Wanted};
+use secrecy::ExposeSecret as _;
 use simulator::Clock;
 use simulator::aws::Aws;
 use simulator::endpoint::{Answer, Endpoint, Received};
@@ -26,7 +27,12 @@ pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) world: World,
     pub(crate) endpoint: Endpoint,
+    /// The upstream's, for ingest.
     pub(crate) login: Login,
+    /// The tenant's, for the API.
+    pub(crate) tenant_login: Login,
+    /// The first subscription, to everything.
+    pub(crate) subscription: String,
     pub(crate) secret: String,
 }
 
@@ -55,11 +61,12 @@ impl Stage {
                 .unwrap();
         endpoint.ignore_timestamps();
         let wanted = Wanted { waits, ..Wanted::everything(TENANT, &endpoint.url()) };
-        setup::tenant(&world.store, TENANT).await.unwrap();
-        let (_, secret) = setup::subscription(&world.store, wanted).await.unwrap();
+        let tenant_login =
+            setup::tenant(&world.store, TENANT, world.relay_clock().now()).await.unwrap();
+        let (subscription, secret) = subscribe(&world, wanted).await;
         endpoint.set_secrets(vec![secret.clone()]);
         let login = setup::upstream(&world.store, UPSTREAM, Some(TENANT), vec![]).await.unwrap();
-        Stage { aws, clock, world, endpoint, login, secret }
+        Stage { aws, clock, world, endpoint, login, tenant_login, subscription, secret }
     }
 
     /// What a deployment is: nothing that a process remembered is left.
@@ -125,6 +132,14 @@ impl Stage {
         queues.iter().all(|name| self.aws.queue(name).is_empty())
             && self.aws.stream().batch(1).is_empty()
     }
+}
+
+/// Makes a subscription; answers its id and its signing secret.
+pub(crate) async fn subscribe(world: &World, wanted: Wanted) -> (String, String) {
+    let clock = world.relay_clock();
+    let (made, secret) =
+        setup::subscription(&world.subscriptions, wanted, None, clock).await.unwrap();
+    (made.id, secret.expose_secret().to_owned())
 }
 
 /// Always the middle: waits are as planned.

@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Clock;
 
 /// For how long a change to an upstream or a subscription may go unnoticed by a running function.
-pub(super) const AGE_MAX: SignedDuration = SignedDuration::from_secs(5);
+pub(crate) const AGE_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// Entries; beyond that the memory starts anew, so that it stays within a function's.
 const ENTRIES_MAX: usize = 10_000;
 
-pub(super) struct Cache<T> {
+pub(crate) struct Cache<T> {
     clock: Clock,
     entries: Arc<Mutex<Entries<T>>>,
 }
@@ -22,17 +22,22 @@ pub(super) struct Cache<T> {
 type Entries<T> = HashMap<String, (Timestamp, Arc<T>)>;
 
 impl<T> Cache<T> {
-    pub(super) fn new(clock: Clock) -> Cache<T> {
+    pub(crate) fn new(clock: Clock) -> Cache<T> {
         Cache { clock, entries: Arc::default() }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Arc<T>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Arc<T>> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let (read_at, value) = entries.get(key)?;
         (read_at.duration_until(self.clock.now()) <= AGE_MAX).then(|| value.clone())
     }
 
-    pub(super) fn put(&self, key: &str, value: Arc<T>) {
+    /// Drops an entry that is known to have changed.
+    pub(crate) fn forget(&self, key: &str) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    pub(crate) fn put(&self, key: &str, value: Arc<T>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= ENTRIES_MAX {
             entries.clear();

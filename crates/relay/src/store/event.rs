@@ -1,4 +1,4 @@
-//! Events and the feed.
+//! Events.
 
 use std::io::{Read as _, Write as _};
 
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, RETENTION, read, text, write};
-use super::table::Read;
+use super::table::{Page, Read};
 use super::{Store, StoreError, failed, key};
 
 /// Equal content without a date of its own is one event for this long: Bandwidth posts once per
@@ -44,7 +44,7 @@ pub enum Kept {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+pub(super) struct Body {
     upstream: String,
     subject: String,
     key: EventKey,
@@ -54,23 +54,6 @@ struct Body {
     /// `raw` is deflated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     packed: bool,
-}
-
-/// What fan-out decided for one event. The first decision stands, so that a repeat does the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedEntry {
-    pub upstream: String,
-    pub subject: String,
-    pub key: EventKey,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub order_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub event_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    pub received_at: Timestamp,
-    /// The subscriptions it goes to; with the subject each is a lane. None: unmatched.
-    pub subscriptions: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -140,6 +123,25 @@ impl Store {
         }
     }
 
+    /// The events of an order from `after` on, oldest first: one page.
+    pub async fn events(
+        &self,
+        upstream: &str,
+        subject: &str,
+        page: Page,
+    ) -> Result<(Vec<StoredEvent>, Option<String>), StoreError> {
+        let action = "read the events of an order";
+        let page = Page {
+            from: Some(key::EVENT_PREFIX.into()),
+            to: Some(format!("{}~", key::EVENT_PREFIX)),
+            ..page
+        };
+        let (bodies, next) =
+            self.list::<Body>(action, &key::order(upstream, subject), page).await?;
+        let events = bodies.into_iter().map(|body| StoredEvent::from_body(action, body));
+        Ok((events.collect::<Result<_, _>>()?, next))
+    }
+
     /// One event; `None` when it is past its retention.
     pub async fn event(
         &self,
@@ -153,21 +155,6 @@ impl Store {
             self.get(action, key::event(upstream, subject, key), Read::Soon).await?;
         body.map(|body| StoredEvent::from_body(action, body)).transpose()
     }
-
-    /// Writes what fan-out decided, or answers what it decided before. `owner` is the tenant.
-    pub async fn put_feed(
-        &self,
-        owner: Option<&str>,
-        entry: FeedEntry,
-    ) -> Result<FeedEntry, StoreError> {
-        let action = "put a feed entry";
-        let key = key::feed(owner, &entry.upstream, entry.received_at, entry.key.digest());
-        let item = Item::new(key, &entry).kept_for(RETENTION, entry.received_at);
-        match self.put_absent(action, &item).await? {
-            None => Ok(entry),
-            Some(standing) => Ok(read::<FeedEntry>(action, standing)?.body),
-        }
-    }
 }
 
 impl StoredEvent {
@@ -179,7 +166,7 @@ impl StoredEvent {
         StoredEvent::from_body(action, item.body)
     }
 
-    fn from_body(action: &'static str, body: Body) -> Result<StoredEvent, StoreError> {
+    pub(super) fn from_body(action: &'static str, body: Body) -> Result<StoredEvent, StoreError> {
         let raw = match body.packed {
             true => unpack(&body.raw)
                 .map_err(|source| StoreError::Shape { action, source: source.into() })?,

@@ -2,20 +2,33 @@
 //!
 //! | item | pk | sk |
 //! | --- | --- | --- |
-//! | upstream | `UPSTREAM#{account}` | `UPSTREAM` |
+//! | upstream | `UPSTREAMS` | `{account}` |
+//! | tenant | `TENANTS` | `{tenant}` |
+//! | API key | `KEYS` | `{id}` |
+//! | networks that an operator allowed | `SETTINGS` | `NETWORKS` |
 //! | quarantined body | `UPSTREAM#{account}#QUARANTINE` | `{received_at}#{hash}` |
 //! | event | `ORDER#{account}#{subject}` | `EVENT#{event key}` |
-//! | owner of an order, recorded | `ORDER#{account}#{subject}` | `CLAIM` |
+//! | tenant's note | `ORDER#{account}#{subject}` | `NOTE#{id}` |
+//! | owner of an order, recorded | `ORDER#{account}#{subject}` | `ORDER` |
+//! | who asked for this one order | `ORDER#{account}#{subject}` | `ORDER#SUBSCRIPTION#{tenant}#{target}` |
 //! | first sight of an undated event | `ORDER#{account}#{subject}` | `SEEN#{digest}` |
-//! | tenant, operator | `TENANT#{tenant}`, `OPERATOR` | `TENANT`, `OPERATOR` |
+//! | wish for the state of now | `ORDER#{account}#{subject}` | `SNAPSHOT#{subscription}` |
+//! | order, as its tenant lists it | `TENANT#{tenant}#ORDERS#{type}` | `{subject}` |
 //! | subscription | `TENANT#{tenant}` | `SUBSCRIPTION#{id}` |
-//! | feed entry | `TENANT#{tenant}#FEED#{day}` | `{received_at}#{digest}` |
-//! | feed entry of what nobody owns | `UPSTREAM#{account}#UNOWNED#{day}` | the same |
+//! | who asked for a topic | `TENANT#{tenant}#TOPIC#{topic}` | `{target}` |
+//! | feed entry | `TENANT#{tenant}#FEED` | `{received_at}#{digest}` |
+//! | feed entry of what nobody owns | `UPSTREAM#{account}#UNOWNED` | the same |
 //! | delivery | `LANE#{subscription}#{subject}` | `{event key}` |
+//! | work for `schedule` | `JOBS` | `{id}` |
+//! | replay that is done | `TENANT#{tenant}#REPLAYS` | `{id}` |
+//! | answer to a POST with an Idempotency-Key | `IDEMPOTENCY#{caller}` | `{hash}` |
 //! | how far `schedule` has come | `SCHEDULE` | `DUE` |
+//! | data key for secrets, wrapped | `VAULT` | `KEY#{number}` |
 //!
-//! The sparse index `due` holds deliveries at rest: `DUE#{minute}#{shard}` by due time, and
-//! `DEAD#{tenant}` by the time of giving up.
+//! Two sparse indexes. `due` holds deliveries at rest: `DUE#{minute}#{shard}` by due time, and
+//! `HELD#{subscription}` while its subscription is disabled. `standing` holds those that an endpoint
+//! has not taken: `UNDELIVERED#{tenant}` and `DEAD#{tenant}`, by the time of the first failure and
+//! of giving up.
 
 use domain::event::{EventKey, sortable};
 use jiff::Timestamp;
@@ -25,11 +38,17 @@ use serde::{Deserialize, Serialize};
 pub const DUE_INDEX: &str = "due";
 pub const DUE: &str = "due";
 pub const DUE_AT: &str = "due_at";
-/// The one attribute besides the keys that the index holds.
+/// The one attribute besides the keys that the indexes hold.
 pub const ATTEMPTS_MADE: &str = "attempts_made";
 
-/// An event item's `sk` starts with this; the stream is filtered by it.
+/// The same of the other sparse index.
+pub const STANDING_INDEX: &str = "standing";
+pub const STANDING: &str = "standing";
+pub const STANDING_SINCE: &str = "standing_since";
+
+/// The stream is filtered by these beginnings of `sk`.
 pub const EVENT_PREFIX: &str = "EVENT#";
+pub const SNAPSHOT_PREFIX: &str = "SNAPSHOT#";
 
 /// Parked deliveries of one minute are spread over this many partitions of the index, each good for
 /// 1,000 writes a second. (AWS: DynamoDB quotas.)
@@ -65,15 +84,45 @@ impl Lane {
     }
 }
 
-pub(super) fn upstream(account: &str) -> Key {
-    Key { pk: format!("UPSTREAM#{account}"), sk: "UPSTREAM".into() }
+pub(super) const UPSTREAMS: &str = "UPSTREAMS";
+pub(super) const TENANTS: &str = "TENANTS";
+pub(super) const KEYS: &str = "KEYS";
+pub(super) const JOBS: &str = "JOBS";
+
+fn registered(registry: &str, id: &str) -> Key {
+    Key { pk: registry.into(), sk: id.into() }
 }
 
-pub(super) fn quarantine(account: &str, received_at: Timestamp, hash: &str) -> Key {
-    Key {
-        pk: format!("UPSTREAM#{account}#QUARANTINE"),
-        sk: format!("{}#{hash}", sortable(received_at)),
-    }
+pub(super) fn upstream(account: &str) -> Key {
+    registered(UPSTREAMS, account)
+}
+
+pub(super) fn tenant(tenant: &str) -> Key {
+    registered(TENANTS, tenant)
+}
+
+pub(super) fn api_key(id: &str) -> Key {
+    registered(KEYS, id)
+}
+
+pub(super) fn job(id: &str) -> Key {
+    registered(JOBS, id)
+}
+
+pub(super) fn job_done(tenant: &str, id: &str) -> Key {
+    Key { pk: format!("TENANT#{tenant}#REPLAYS"), sk: id.into() }
+}
+
+pub(super) fn networks() -> Key {
+    registered("SETTINGS", "NETWORKS")
+}
+
+pub(super) fn idempotency(caller: &str, hash: &str) -> Key {
+    Key { pk: format!("IDEMPOTENCY#{caller}"), sk: hash.into() }
+}
+
+pub(super) fn quarantine_of(account: &str) -> String {
+    format!("UPSTREAM#{account}#QUARANTINE")
 }
 
 pub(super) fn event(account: &str, subject: &str, key: &EventKey) -> Key {
@@ -84,43 +133,79 @@ pub(super) fn seen(account: &str, subject: &str, digest: &str) -> Key {
     Key { pk: order(account, subject), sk: format!("SEEN#{digest}") }
 }
 
+/// What is recorded of an order begins with this: its owner, and who asked for it.
+pub(super) const RECORDED: &str = "ORDER";
+
 pub(super) fn claim(account: &str, subject: &str) -> Key {
-    Key { pk: order(account, subject), sk: "CLAIM".into() }
+    Key { pk: order(account, subject), sk: RECORDED.into() }
 }
 
-fn order(account: &str, subject: &str) -> String {
+/// `target` is [`crate::store::subscription`]'s name for where to tell.
+pub(super) fn asked_for_order(account: &str, subject: &str, tenant: &str, target: &str) -> Key {
+    Key { pk: order(account, subject), sk: format!("{RECORDED}#SUBSCRIPTION#{tenant}#{target}") }
+}
+
+pub(super) const NOTE_PREFIX: &str = "NOTE#";
+
+/// Fixed width, so that text order is the order of numbers.
+pub(super) fn note(account: &str, subject: &str, id: u32) -> Key {
+    Key { pk: order(account, subject), sk: format!("{NOTE_PREFIX}{id:010}") }
+}
+
+pub(super) fn snapshot(account: &str, subject: &str, subscription: &str) -> Key {
+    Key { pk: order(account, subject), sk: format!("{SNAPSHOT_PREFIX}{subscription}") }
+}
+
+pub(super) fn order(account: &str, subject: &str) -> String {
     format!("ORDER#{account}#{subject}")
 }
 
-pub(super) fn operator() -> Key {
-    Key { pk: "OPERATOR".into(), sk: "OPERATOR".into() }
+/// `order_type` is [`domain::subscription::type_key`]'s.
+pub(super) fn orders(tenant: &str, order_type: &str) -> String {
+    format!("TENANT#{tenant}#ORDERS#{order_type}")
 }
 
-pub(super) fn tenant(tenant: &str) -> Key {
-    Key { pk: format!("TENANT#{tenant}"), sk: "TENANT".into() }
+pub(super) fn order_record(tenant: &str, order_type: &str, subject: &str) -> Key {
+    Key { pk: orders(tenant, order_type), sk: subject.into() }
 }
 
 pub(super) const SUBSCRIPTION_PREFIX: &str = "SUBSCRIPTION#";
 
+pub(super) fn subscriptions(tenant: &str) -> String {
+    format!("TENANT#{tenant}")
+}
+
 pub(super) fn subscription(tenant: &str, id: &str) -> Key {
-    Key { pk: self::tenant(tenant).pk, sk: format!("{SUBSCRIPTION_PREFIX}{id}") }
+    Key { pk: subscriptions(tenant), sk: format!("{SUBSCRIPTION_PREFIX}{id}") }
+}
+
+/// `topic` is [`domain::subscription::Topic::key`].
+pub(super) fn topic(tenant: &str, topic: &str) -> String {
+    format!("TENANT#{tenant}#TOPIC#{topic}")
+}
+
+pub(super) fn asked_for_topic(tenant: &str, topic: &str, target: &str) -> Key {
+    Key { pk: self::topic(tenant, topic), sk: target.into() }
 }
 
 /// `owner` is a tenant, or for what nobody owns the upstream.
-pub(super) fn feed(owner: Option<&str>, account: &str, at: Timestamp, digest: &str) -> Key {
-    let received_at = sortable(at);
-    let day = received_at.split('T').next().unwrap_or_default();
-    Key {
-        pk: match owner {
-            Some(tenant) => format!("TENANT#{tenant}#FEED#{day}"),
-            None => format!("UPSTREAM#{account}#UNOWNED#{day}"),
-        },
-        sk: format!("{received_at}#{digest}"),
+pub(super) fn feed_of(owner: Option<&str>, account: &str) -> String {
+    match owner {
+        Some(tenant) => format!("TENANT#{tenant}#FEED"),
+        None => format!("UPSTREAM#{account}#UNOWNED"),
     }
+}
+
+pub(super) fn feed(owner: Option<&str>, account: &str, at: Timestamp, digest: &str) -> Key {
+    Key { pk: feed_of(owner, account), sk: format!("{}#{digest}", sortable(at)) }
 }
 
 pub(super) fn schedule_cursor() -> Key {
     Key { pk: "SCHEDULE".into(), sk: "DUE".into() }
+}
+
+pub(super) fn data_key(number: u8) -> Key {
+    Key { pk: "VAULT".into(), sk: format!("KEY#{number}") }
 }
 
 /// Where a delivery is parked that is due at `at`.
@@ -135,6 +220,15 @@ pub(super) fn due_partition(at: Timestamp, shard: u32) -> String {
     let at = sortable(at);
     // `2026-02-03T10:11:12.345Z` up to the minute; sortable times have one width.
     format!("DUE#{}#{shard}", at.get(..16).unwrap_or(&at))
+}
+
+/// Where the deliveries of a disabled subscription are held.
+pub(super) fn held(subscription: &str) -> String {
+    format!("HELD#{subscription}")
+}
+
+pub(super) fn undelivered(tenant: &str) -> String {
+    format!("UNDELIVERED#{tenant}")
 }
 
 pub(super) fn dead(tenant: &str) -> String {
@@ -163,13 +257,13 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_is_kept_by_day_and_by_owner() {
+    fn a_feed_is_kept_by_owner() {
         let at: Timestamp = "2026-02-03T10:11:12Z".parse().unwrap();
         let key = feed(Some("1001"), "99", at, "ab");
         assert_eq!(
             (key.pk.as_str(), key.sk.as_str()),
-            ("TENANT#1001#FEED#2026-02-03", "2026-02-03T10:11:12.000Z#ab")
+            ("TENANT#1001#FEED", "2026-02-03T10:11:12.000Z#ab")
         );
-        assert_eq!(feed(None, "99", at, "ab").pk, "UPSTREAM#99#UNOWNED#2026-02-03");
+        assert_eq!(feed(None, "99", at, "ab").pk, "UPSTREAM#99#UNOWNED");
     }
 }

@@ -6,29 +6,41 @@
 mod cache;
 mod delivery;
 mod event;
+mod feed;
+mod idempotency;
 mod item;
+mod job;
 pub mod key;
+mod order;
 mod quarantine;
+mod registry;
 mod schedule;
+mod subscription;
 mod table;
-mod tenant;
 mod upstream;
+mod vault;
 
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
-use domain::subscription::Subscription;
 use domain::upstream::Upstream;
 
 use crate::Clock;
-use cache::Cache;
+pub(crate) use cache::Cache;
 
+pub(crate) use delivery::{DeliveryRecord, Revived, Standing, StandingCursor};
 pub use delivery::{Finish, Parked, Put, Settled};
-pub use event::{FeedEntry, Kept, StoredEvent};
+pub use event::{Kept, StoredEvent};
+pub use feed::FeedEntry;
+pub(crate) use idempotency::{Remembered, RememberedAnswer};
+pub use job::{Job, ReplayFilter, Work};
 pub use key::Lane;
 pub use quarantine::Quarantined;
-pub use tenant::{Operator, Tenant};
+pub use registry::{ApiKey, Role, Tenant};
+pub use subscription::Snapshot;
+pub(crate) use subscription::{Entry, Recorded, Sealed, SealedSecret, Subscribed};
+pub use table::{Page, Written};
 
 /// The table could not be read or written as asked.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +67,8 @@ pub struct Store {
     client: Client,
     table: String,
     upstreams: Cache<Upstream>,
-    subscriptions: Cache<Vec<Subscription>>,
+    topics: Cache<Vec<Entry>>,
+    api_keys: Cache<ApiKey>,
 }
 
 impl Store {
@@ -64,7 +77,8 @@ impl Store {
             client,
             table: table.into(),
             upstreams: Cache::new(clock.clone()),
-            subscriptions: Cache::new(clock),
+            topics: Cache::new(clock.clone()),
+            api_keys: Cache::new(clock),
         }
     }
 
@@ -85,37 +99,6 @@ impl Store {
         if let Some(upstream) = &read {
             self.upstreams.put(account, upstream.clone());
         }
-        Ok(read)
-    }
-
-    /// All subscriptions of a tenant as they were at most `cache::AGE_MAX` ago.
-    pub async fn subscriptions(&self, tenant: &str) -> Result<Arc<Vec<Subscription>>, StoreError> {
-        match self.subscriptions.get(tenant) {
-            Some(known) => Ok(known),
-            None => self.refreshed_subscriptions(tenant).await,
-        }
-    }
-
-    /// One subscription; `None` when the tenant has none of that id.
-    pub async fn subscription(
-        &self,
-        tenant: &str,
-        id: &str,
-    ) -> Result<Option<Subscription>, StoreError> {
-        let find = |all: &Vec<Subscription>| all.iter().find(|one| one.id == id).cloned();
-        if let Some(found) = find(&*self.subscriptions(tenant).await?) {
-            return Ok(Some(found));
-        }
-        // It may be younger than what is remembered.
-        Ok(find(&*self.refreshed_subscriptions(tenant).await?))
-    }
-
-    async fn refreshed_subscriptions(
-        &self,
-        tenant: &str,
-    ) -> Result<Arc<Vec<Subscription>>, StoreError> {
-        let read = Arc::new(self.read_subscriptions(tenant).await?);
-        self.subscriptions.put(tenant, read.clone());
         Ok(read)
     }
 }

@@ -1,20 +1,23 @@
 //! Upstreams in the table, and whose their orders are.
 
 use domain::upstream::{IngestCredentials, Rule, Upstream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, read};
-use super::table::Read;
+use super::table::{Read, Written};
 use super::{Store, StoreError, key};
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+pub(super) struct Body {
     account: String,
     credentials: Vec<CredentialsBody>,
     #[serde(default)]
     rules: Vec<RuleBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_tenant: Option<String>,
+    #[serde(default)]
+    revision: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -22,6 +25,8 @@ struct CredentialsBody {
     username: String,
     #[serde(with = "serde_bytes")]
     password_sha256: [u8; 32],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,10 +45,10 @@ impl Store {
         Ok(body.map(Upstream::from))
     }
 
-    /// Puts an upstream, or replaces it.
-    pub async fn put_upstream(&self, upstream: &Upstream) -> Result<(), StoreError> {
+    /// Puts a new upstream, or replaces one that still has the revision before.
+    pub async fn put_upstream(&self, upstream: &Upstream) -> Result<Written, StoreError> {
         let item = Item::new(key::upstream(&upstream.account), Body::from(upstream));
-        self.put("put an upstream", &item).await
+        self.put_next("put an upstream", &item, upstream.revision).await
     }
 }
 
@@ -54,15 +59,6 @@ struct Claim {
 }
 
 impl Store {
-    /// The tenant for which an order was recorded; `None` when there is no record.
-    pub async fn claim(&self, account: &str, subject: &str) -> Result<Option<String>, StoreError> {
-        let action = "read who owns an order";
-        // Where this is too early for a record, `put_claim` finds it.
-        let claim: Option<Claim> =
-            self.get(action, key::claim(account, subject), Read::Soon).await?;
-        Ok(claim.map(|claim| claim.tenant))
-    }
-
     /// Records who owns an order, or answers who was recorded before.
     pub async fn put_claim(
         &self,
@@ -77,6 +73,29 @@ impl Store {
             Some(standing) => Ok(read::<Claim>(action, standing)?.body.tenant),
         }
     }
+
+    /// Records who owns an order, whoever was recorded before.
+    pub async fn set_claim(
+        &self,
+        account: &str,
+        subject: &str,
+        tenant: &str,
+    ) -> Result<(), StoreError> {
+        let item = Item::new(key::claim(account, subject), Claim { tenant: tenant.into() });
+        self.put("record who owns an order", &item).await
+    }
+
+    /// The recorded owner of an order.
+    pub async fn claim(&self, account: &str, subject: &str) -> Result<Option<String>, StoreError> {
+        let action = "read who owns an order";
+        let claim: Option<Claim> =
+            self.get(action, key::claim(account, subject), Read::Now).await?;
+        Ok(claim.map(|claim| claim.tenant))
+    }
+
+    pub async fn delete_claim(&self, account: &str, subject: &str) -> Result<(), StoreError> {
+        self.delete("forget who owns an order", key::claim(account, subject)).await
+    }
 }
 
 impl From<&Upstream> for Body {
@@ -84,6 +103,7 @@ impl From<&Upstream> for Body {
         let credentials = upstream.credentials.iter().map(|one| CredentialsBody {
             username: one.username.clone(),
             password_sha256: one.password_sha256,
+            until: one.until,
         });
         let rules = upstream
             .rules
@@ -94,6 +114,7 @@ impl From<&Upstream> for Body {
             credentials: credentials.collect(),
             rules: rules.collect(),
             default_tenant: upstream.default_tenant.clone(),
+            revision: upstream.revision,
         }
     }
 }
@@ -103,6 +124,7 @@ impl From<Body> for Upstream {
         let credentials = body.credentials.into_iter().map(|one| IngestCredentials {
             username: one.username,
             password_sha256: one.password_sha256,
+            until: one.until,
         });
         let rules =
             body.rules.into_iter().map(|rule| Rule { prefix: rule.prefix, tenant: rule.tenant });
@@ -111,6 +133,7 @@ impl From<Body> for Upstream {
             credentials: credentials.collect(),
             rules: rules.collect(),
             default_tenant: body.default_tenant,
+            revision: body.revision,
         }
     }
 }

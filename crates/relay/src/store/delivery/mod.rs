@@ -1,9 +1,12 @@
 //! Deliveries: put by fanout (`put`), worked on by deliver (`settle`), parked for schedule
-//! (`parked`). Here is their shape, and how they are read.
+//! (`parked`), shown to tenants (`shown`), and delivered again on request (`revive`). Here is their
+//! shape, and how the road reads them.
 
 mod parked;
 mod put;
+mod revive;
 mod settle;
+mod shown;
 
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
@@ -16,7 +19,10 @@ use super::{Lane, Store, StoreError, failed};
 
 pub use parked::Parked;
 pub use put::Put;
+pub use revive::Revived;
 pub use settle::{Finish, Settled};
+pub(crate) use shown::StandingCursor;
+pub use shown::{DeliveryRecord, Standing};
 
 /// A delivery item; `attempts` and `answer` are written by [`Store::settle`] and read by people.
 #[derive(Serialize, Deserialize)]
@@ -28,6 +34,12 @@ struct Body {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     behind: bool,
     attempts_made: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    attempts_before: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    halted: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +53,10 @@ struct Body {
     /// The beginning of the last answer's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<String>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +155,9 @@ fn delivery(action: &'static str, body: Body) -> Result<Delivery, StoreError> {
         state,
         behind: body.behind,
         attempts_made: body.attempts_made,
+        attempts_before: body.attempts_before,
+        halted: body.halted,
+        replayed: body.replayed,
         next_at: body.next_at,
         finished_at: body.finished_at,
         sequence: body.sequence,
@@ -156,6 +175,9 @@ impl From<&Delivery> for Body {
             state: delivery.state.name().into(),
             behind: delivery.behind,
             attempts_made: delivery.attempts_made,
+            attempts_before: delivery.attempts_before,
+            halted: delivery.halted,
+            replayed: delivery.replayed,
             next_at: delivery.next_at,
             finished_at: delivery.finished_at,
             sequence: delivery.sequence,

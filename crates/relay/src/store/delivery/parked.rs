@@ -29,7 +29,25 @@ impl Store {
         shard: u32,
         after: Option<Page>,
     ) -> Result<(Vec<Parked>, Option<Page>), StoreError> {
-        let action = "read what is due";
+        self.at_rest("read what is due", key::due_partition(minute, shard), after).await
+    }
+
+    /// One page of the deliveries held for a disabled subscription, oldest first, and where the
+    /// next page starts.
+    pub async fn held(
+        &self,
+        subscription: &str,
+        after: Option<Page>,
+    ) -> Result<(Vec<Parked>, Option<Page>), StoreError> {
+        self.at_rest("read what is held", key::held(subscription), after).await
+    }
+
+    async fn at_rest(
+        &self,
+        action: &'static str,
+        partition: String,
+        after: Option<Page>,
+    ) -> Result<(Vec<Parked>, Option<Page>), StoreError> {
         let page = self
             .client
             .query()
@@ -37,7 +55,7 @@ impl Store {
             .index_name(key::DUE_INDEX)
             .key_condition_expression("#due = :partition")
             .expression_attribute_names("#due", DUE)
-            .expression_attribute_values(":partition", text(key::due_partition(minute, shard)))
+            .expression_attribute_values(":partition", text(partition))
             .set_exclusive_start_key(after.map(|page| page.0))
             .send()
             .await

@@ -8,7 +8,7 @@ use domain::delivery::{Attempt, Delivery, State};
 use jiff::Timestamp;
 
 use crate::store::item::{Attributes, number, text};
-use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT};
+use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::{Lane, Store, StoreError, failed, key};
 
 /// fanout checks a pending delivery within a transaction, which turns away an update of the same
@@ -45,6 +45,8 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
         set.set("next_at", serde_text(next_at));
+        set.set(STANDING, text(key::undelivered(&delivery.tenant)));
+        set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
         if parked {
             set.set(DUE, text(key::due(next_at, &delivery.key)));
             set.set(DUE_AT, text(domain::event::sortable(next_at)));
@@ -74,18 +76,65 @@ impl Store {
         set.set("finished_at", serde_text(now));
         if finish == Finish::Dead {
             set.set("state", text(State::Dead.name()));
-            set.set(DUE, text(key::dead(&delivery.tenant)));
-            set.set(DUE_AT, text(domain::event::sortable(now)));
-            set.remove(&["next_at"]);
+            set.set(STANDING, text(key::dead(&delivery.tenant)));
+            set.set(STANDING_SINCE, text(domain::event::sortable(now)));
+            set.remove(&["next_at", DUE, DUE_AT]);
             return self.settle(action, lane, delivery, set, true).await;
         }
         set.set("state", text(State::Delivered.name()));
-        let beside_another = set.clone();
-        set.remove(&[DUE, DUE_AT, "next_at"]);
+        let mut beside_another = set.clone();
+        beside_another.remove(&[STANDING, STANDING_SINCE]);
+        set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
         match self.settle(action, lane, delivery, set, true).await? {
             Settled::Done => Ok(Settled::Done),
             Settled::Changed => self.settle(action, lane, delivery, beside_another, false).await,
         }
+    }
+
+    /// Writes the last attempt of a delivery whose order waits until somebody acts.
+    pub async fn halt(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        attempt: &Attempt,
+        answer: &str,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::new(delivery.attempts_made, attempt, answer);
+        set.set("halted", AttributeValue::Bool(true));
+        set.set(STANDING, text(key::undelivered(&delivery.tenant)));
+        set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
+        set.remove(&["behind", "next_at", DUE, DUE_AT]);
+        self.settle("halt a delivery", lane, delivery, set, true).await
+    }
+
+    /// Lays a delivery aside until its subscription is enabled.
+    pub async fn hold(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::without_attempt();
+        set.set(DUE, text(key::held(&lane.subscription)));
+        set.set(DUE_AT, text(domain::event::sortable(now)));
+        set.set(STANDING, text(key::undelivered(&delivery.tenant)));
+        set.set_once(STANDING_SINCE, text(domain::event::sortable(now)));
+        set.remove(&["behind", "next_at"]);
+        self.settle("hold a delivery", lane, delivery, set, true).await
+    }
+
+    /// Marks a delivery as made pointless by a newer one.
+    pub async fn supersede(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::without_attempt();
+        set.set("finished_at", serde_text(now));
+        set.set("state", text(State::Superseded.name()));
+        set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
+        self.settle("supersede a delivery", lane, delivery, set, true).await
     }
 
     async fn settle(
@@ -156,9 +205,27 @@ impl Settling {
         }
     }
 
+    fn without_attempt() -> Settling {
+        // Something has to come before the first comma.
+        Settling {
+            expression: "SET attempts_made = attempts_made".into(),
+            names: HashMap::new(),
+            values: Attributes::new(),
+        }
+    }
+
     /// Only before [`Settling::remove`].
     fn set(&mut self, name: &str, value: AttributeValue) {
-        self.expression.push_str(&format!(", #{name} = :{name}"));
+        self.set_to(name, &format!(":{name}"), value);
+    }
+
+    /// Sets what is not there yet. Only before [`Settling::remove`].
+    fn set_once(&mut self, name: &str, value: AttributeValue) {
+        self.set_to(name, &format!("if_not_exists(#{name}, :{name})"), value);
+    }
+
+    fn set_to(&mut self, name: &str, to: &str, value: AttributeValue) {
+        self.expression.push_str(&format!(", #{name} = {to}"));
         self.names.insert(format!("#{name}"), name.into());
         self.values.insert(format!(":{name}"), value);
     }
@@ -185,6 +252,6 @@ fn attempt_value(attempt: &Attempt) -> AttributeValue {
 }
 
 /// A time as serde writes it, so that what is set here is read back there.
-fn serde_text(at: Timestamp) -> AttributeValue {
+pub(super) fn serde_text(at: Timestamp) -> AttributeValue {
     text(at.to_string())
 }

@@ -1,5 +1,9 @@
 //! Every minute: wakes the parked deliveries that are due in the coming minute.
 
+mod jobs;
+
+pub(crate) use jobs::Spread;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
@@ -50,6 +54,7 @@ pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
         schedule.store.set_woken_through(minute).await?;
     }
     tracing::info!(woken, "woke what is due");
+    jobs::run(schedule).await?;
     Ok(woken)
 }
 

@@ -1,0 +1,104 @@
+//! Checks of what tenants and operators send, field by field.
+
+use domain::address::{self, Policy};
+use domain::limits;
+use jiff::SignedDuration;
+
+use super::problem::Problem;
+
+/// An endpoint's URL: its form, and where it may be. It is neither resolved nor called.
+pub(super) fn endpoint(field: &str, url: &str, policy: &Policy) -> Result<(), Problem> {
+    address::endpoint(url, policy)
+        .map(drop)
+        .map_err(|refused| Problem::invalid(field, format!("{refused}.")))
+}
+
+/// Text without control characters, of limited length.
+pub(super) fn text(field: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
+    if text.is_empty() || text.chars().count() > chars_max || text.chars().any(char::is_control) {
+        let detail = format!("This is not 1 to {chars_max} characters of plain text.");
+        return Err(Problem::invalid(field, detail));
+    }
+    Ok(())
+}
+
+/// The id of an account or a tenant: it becomes part of paths and keys.
+pub(super) fn account(field: &str, id: &str) -> Result<(), Problem> {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if id.is_empty() || id.len() > limits::ACCOUNT_BYTES_MAX || !id.bytes().all(sound) {
+        let detail = format!(
+            "This is not 1 to {} letters, digits, hyphens, underscores and dots.",
+            limits::ACCOUNT_BYTES_MAX
+        );
+        return Err(Problem::invalid(field, detail));
+    }
+    Ok(())
+}
+
+/// A retry schedule in seconds.
+pub(super) fn waits(field: &str, seconds: &[u32]) -> Result<Vec<SignedDuration>, Problem> {
+    if seconds.len() > limits::WAITS_MAX {
+        let detail = format!("There are more than {} waits.", limits::WAITS_MAX);
+        return Err(Problem::invalid(field, detail));
+    }
+    let wait = |(n, seconds): (usize, &u32)| match (1..=limits::WAIT_SECONDS_MAX).contains(seconds)
+    {
+        true => Ok(SignedDuration::from_secs(i64::from(*seconds))),
+        false => Err(Problem::invalid(
+            &format!("{field}[{n}]"),
+            format!("A wait is 1 to {} seconds.", limits::WAIT_SECONDS_MAX),
+        )),
+    };
+    seconds.iter().enumerate().map(wait).collect()
+}
+
+/// Headers that a tenant wants on each delivery: none of those that the relay or HTTP itself sets.
+pub(super) fn headers(field: &str, headers: &[(String, String)]) -> Result<(), Problem> {
+    if headers.len() > limits::HEADERS_MAX {
+        let detail = format!("There are more than {} headers.", limits::HEADERS_MAX);
+        return Err(Problem::invalid(field, detail));
+    }
+    for (name, value) in headers {
+        let at = format!("{field}.{name}");
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || name.len() > limits::HEADER_NAME_BYTES_MAX || !name.bytes().all(token)
+        {
+            return Err(Problem::invalid(&at, "This is no name of a header."));
+        }
+        let lower = name.to_ascii_lowercase();
+        if RESERVED.contains(&lower.as_str())
+            || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix))
+        {
+            return Err(Problem::invalid(&at, "This header is not yours to set."));
+        }
+        let visible = |b: u8| (b' '..=b'~').contains(&b);
+        if value.len() > limits::HEADER_VALUE_BYTES_MAX || !value.bytes().all(visible) {
+            let detail = format!(
+                "The value is not up to {} visible ASCII characters.",
+                limits::HEADER_VALUE_BYTES_MAX
+            );
+            return Err(Problem::invalid(&at, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Connections, bodies and credentials have their own settings.
+const RESERVED: [&str; 14] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+const RESERVED_PREFIXES: [&str; 3] = ["hookline-", "proxy-", "webhook-"];

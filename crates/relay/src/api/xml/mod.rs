@@ -1,0 +1,99 @@
+//! Bandwidth's own API as far as the relay can speak it: subscriptions, and orders as their
+//! notifications tell of them. XML in, XML out.
+//!
+//! Clients find it under each of the bases that Bandwidth's clients know.
+
+mod orders;
+mod refusal;
+mod subscriptions;
+
+use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+use axum::{Extension, Router};
+use domain::limits;
+use domain::notification::NumberFormat;
+
+use super::{Api, auth};
+use refusal::Refusal;
+
+/// Each base, and how telephone numbers are written below it.
+const BASES: [(&str, NumberFormat); 5] = [
+    ("", NumberFormat::Legacy),
+    ("/api", NumberFormat::Legacy),
+    ("/api/v1", NumberFormat::Legacy),
+    ("/api/v2", NumberFormat::E164),
+    ("/v1.0", NumberFormat::Legacy),
+];
+
+/// Below each base.
+const ACCOUNT: &str = "/accounts/{account}";
+
+/// What a handler knows of the base that it was reached by.
+#[derive(Clone, Copy)]
+struct Base {
+    path: &'static str,
+    numbers: NumberFormat,
+}
+
+pub(super) fn router(api: Api) -> Router {
+    let mut all = Router::new();
+    for (path, numbers) in BASES {
+        let below = routes()
+            .route_layer(from_fn_with_state(api.clone(), for_account))
+            .layer(Extension(Base { path, numbers }));
+        all = all.nest(&format!("{path}{ACCOUNT}"), below);
+    }
+    all.fallback(async || Refusal::no_such_path())
+        .method_not_allowed_fallback(async || Refusal::method())
+        .layer(DefaultBodyLimit::max(limits::BODY_BYTES_MAX))
+        .with_state(api)
+}
+
+fn routes() -> Router<Api> {
+    Router::new()
+        .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route(
+            "/subscriptions/{id}",
+            get(subscriptions::get).put(subscriptions::replace).delete(subscriptions::delete),
+        )
+        .route("/{kind}", get(orders::list).post(orders::refuse))
+        .route("/{kind}/{id}", get(orders::get).put(orders::refuse).delete(orders::refuse))
+        .route("/{kind}/{id}/history", get(orders::history))
+        .route(
+            "/{kind}/{id}/notes",
+            // One of Bandwidth's clients adds a note by PUT.
+            get(orders::notes).post(orders::add_note).put(orders::add_note),
+        )
+        .route("/{kind}/{id}/notes/{note}", put(orders::change_note))
+        .route("/{kind}/{id}/tns", get(orders::telephone_numbers))
+        .route("/{kind}/{id}/areaCodes", get(orders::area_codes))
+        .route("/{kind}/{id}/npaNxx", get(orders::exchanges))
+        .route("/{kind}/{id}/totals", get(orders::area_codes))
+}
+
+/// Lets through who may act for the account of the path, which is a tenant.
+async fn for_account(
+    State(api): State<Api>,
+    path: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let caller = auth::caller(&api, request.headers()).await?;
+    let account = path.iter().find(|(name, _)| *name == "account").map(|(_, account)| account);
+    // A route below accounts that names none is open to nobody.
+    let account = account.ok_or_else(Refusal::no_such_path)?;
+    caller.for_tenant(account, request.method())?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
+}
+
+/// A good answer.
+fn xml(body: String) -> Response {
+    (StatusCode::OK, [(CONTENT_TYPE, XML)], body).into_response()
+}
+
+const XML: &str = "application/xml; charset=utf-8";

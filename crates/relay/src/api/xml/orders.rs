@@ -1,0 +1,286 @@
+//! Orders as their notifications tell of them, and notes on them.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::notification::Notification;
+use domain::record::{HistoryEntry, OrderDetail, OrderNote, OrderRecord};
+use domain::wire::{self, ErrorRoot, Kind, Report};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use super::refusal::Refusal;
+use super::{Base, xml};
+use crate::api::auth::Caller;
+use crate::api::{Api, origin};
+use crate::secret;
+use crate::store::{Page, StoredEvent};
+
+/// Orders of a page, unless the client says otherwise, and at most: as many as Bandwidth gives.
+const SIZE_MAX: u16 = 1_000;
+
+/// Events and notes of one order that are read. An order has some ten; the rest is room.
+const STORY_MAX: u16 = 1_000;
+
+/// Who changes the state of an order, as far as a notification tells.
+const BANDWIDTH: &str = "bandwidth";
+
+/// What a list may be asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    /// `1`, or the id of the first order of the page.
+    page: Option<String>,
+    size: Option<u16>,
+    status: Option<String>,
+    #[serde(rename = "customerOrderId", alias = "customerorderid")]
+    customer_order_id: Option<String>,
+    /// The first and the last day, both or neither.
+    startdate: Option<String>,
+    enddate: Option<String>,
+}
+
+/// A filter is applied to the orders of the page, so that a page may hold fewer than its size.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Extension(base): Extension<Base>,
+    Path((account, kind)): Path<(String, String)>,
+    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let kind = kind_of(&kind)?;
+    let Query(asked) = asked.map_err(|error| Refusal::query(error.body_text()))?;
+    let size = asked.size.unwrap_or(SIZE_MAX);
+    if !(1..=SIZE_MAX).contains(&size) {
+        return Err(Refusal::query(format!("size is not 1 to {SIZE_MAX}")));
+    }
+    let days = days(&asked)?;
+    let from = asked.page.as_ref().filter(|page| !matches!(page.as_str(), "" | "1"));
+    let from = from.map(|page| page.to_ascii_lowercase());
+    let is_first = from.is_none();
+    let page = Page { limit: size, from, ..Page::default() };
+    let (mut orders, next) =
+        api.store.order_records(&account, kind.order_type().name, page).await?;
+    orders.retain(|one| is_asked_for(one, &asked, days));
+
+    let name = kind.order_type().name;
+    let all = format!("{}{}/accounts/{account}/{name}", origin::of(&headers), base.path);
+    // The next page begins right after the last order that was read.
+    let next = next.map(|last| format!("{all}?page={last}~&size={size}"));
+    Ok(xml(wire::orders(
+        kind,
+        &wire::Page {
+            account: &account,
+            orders: &orders,
+            total: (is_first && next.is_none()).then_some(orders.len()),
+            first: &format!("{all}?page=1&size={size}"),
+            next: next.as_deref(),
+        },
+    )))
+}
+
+fn is_asked_for(one: &OrderRecord, asked: &Asked, days: Option<(Date, Date)>) -> bool {
+    let same = |wanted: &Option<String>, is: &Option<String>| {
+        wanted
+            .as_ref()
+            .is_none_or(|wanted| is.as_ref().is_some_and(|is| is.eq_ignore_ascii_case(wanted)))
+    };
+    let day = one.first_at.to_zoned(TimeZone::UTC).date();
+    same(&asked.status, &one.status)
+        && same(&asked.customer_order_id, &one.customer_order_id)
+        && days.is_none_or(|(from, to)| (from..=to).contains(&day))
+}
+
+/// Bandwidth writes the year of a day in two digits or in four.
+fn days(asked: &Asked) -> Result<Option<(Date, Date)>, Refusal> {
+    let day = |text: &String| {
+        let full = if text.len() == 8 { format!("20{text}") } else { text.clone() };
+        full.parse::<Date>().map_err(|_| Refusal::query("A date is not YYYY-MM-DD"))
+    };
+    match (&asked.startdate, &asked.enddate) {
+        (None, None) => Ok(None),
+        (Some(from), Some(to)) => Ok(Some((day(from)?, day(to)?))),
+        _ => Err(Refusal::query("startdate and enddate go together")),
+    }
+}
+
+pub(super) async fn get(
+    State(api): State<Api>,
+    Extension(base): Extension<Base>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let kind = kind_of(&kind)?;
+    let detail = detail(&api, &account, kind, &id).await?;
+    Ok(xml(wire::order(kind, &detail, &account, base.numbers)))
+}
+
+pub(super) async fn history(
+    State(api): State<Api>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let record = find(&api, &account, kind_of(&kind)?, &id).await?;
+    let (events, notes) = api.store.story(&record, STORY_MAX).await?;
+    let mut entries: Vec<_> = events.iter().filter_map(told).map(entry).collect();
+    entries.extend(notes.into_iter().map(|note| HistoryEntry {
+        at: note.at,
+        status: None,
+        note: Some(note.text),
+        author: note.user,
+    }));
+    entries.sort_by_key(|entry| entry.at);
+    Ok(xml(wire::history(&entries)))
+}
+
+pub(super) async fn notes(
+    State(api): State<Api>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let record = find(&api, &account, kind_of(&kind)?, &id).await?;
+    let (events, mut notes) = api.store.story(&record, STORY_MAX).await?;
+    notes.extend(events.iter().filter_map(told).filter_map(|(event, notification)| {
+        Some(OrderNote {
+            id: note_id(event),
+            user: BANDWIDTH.into(),
+            text: notification.note?,
+            at: at(event),
+        })
+    }));
+    if notes.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    notes.sort_by_key(|note| note.at);
+    Ok(xml(wire::notes(&notes)))
+}
+
+pub(super) async fn add_note(
+    State(api): State<Api>,
+    Extension(base): Extension<Base>,
+    Extension(caller): Extension<Caller>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let asked = read_note(body)?;
+    let kind = kind_of(&kind)?;
+    let record = find(&api, &account, kind, &id).await?;
+    let note = OrderNote {
+        id: u32::from_be_bytes(secret::random()?) & NOTE_ID_MAX,
+        user: asked.user.unwrap_or(caller.key_id),
+        text: asked.text,
+        at: api.clock.now(),
+    };
+    api.store.put_note(&record, &note).await?;
+    let name = kind.order_type().name;
+    let order = format!("{}{}/accounts/{account}/{name}/{id}", origin::of(&headers), base.path);
+    let location = format!("{order}/notes/{}", note.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)]).into_response())
+}
+
+pub(super) async fn change_note(
+    State(api): State<Api>,
+    Path((account, kind, id, note)): Path<(String, String, String, String)>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    let asked = read_note(body)?;
+    let record = find(&api, &account, kind_of(&kind)?, &id).await?;
+    let number = note.parse().map_err(|_| Refusal::no_note())?;
+    let old = api.store.note(&record, number).await?.ok_or_else(Refusal::no_note)?;
+    let user = asked.user.unwrap_or(old.user);
+    let new = OrderNote { id: number, user, text: asked.text, at: api.clock.now() };
+    api.store.put_note(&record, &new).await?;
+    Ok(xml(String::new()))
+}
+
+pub(super) async fn telephone_numbers(
+    State(api): State<Api>,
+    Extension(base): Extension<Base>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let detail = detail(&api, &account, kind_of(&kind)?, &id).await?;
+    Ok(xml(wire::telephone_numbers(&detail.numbers, base.numbers)))
+}
+
+pub(super) async fn area_codes(
+    State(api): State<Api>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let detail = detail(&api, &account, kind_of(&kind)?, &id).await?;
+    Ok(xml(wire::reports(Report::AreaCode, &detail.numbers)))
+}
+
+/// By the first six digits.
+pub(super) async fn exchanges(
+    State(api): State<Api>,
+    Path((account, kind, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let detail = detail(&api, &account, kind_of(&kind)?, &id).await?;
+    Ok(xml(wire::reports(Report::NpaNxx, &detail.numbers)))
+}
+
+/// Placing and changing orders.
+pub(super) async fn refuse() -> Refusal {
+    Refusal::no_orders_here()
+}
+
+fn kind_of(segment: &str) -> Result<Kind, Refusal> {
+    Kind::of(segment).ok_or_else(Refusal::no_such_path)
+}
+
+async fn find(api: &Api, account: &str, kind: Kind, id: &str) -> Result<OrderRecord, Refusal> {
+    let subject = id.to_ascii_lowercase();
+    let found = api.store.order_record(account, kind.order_type().name, &subject).await?;
+    found.ok_or_else(Refusal::no_resource)
+}
+
+async fn detail(api: &Api, account: &str, kind: Kind, id: &str) -> Result<OrderDetail, Refusal> {
+    let record = find(api, account, kind, id).await?;
+    let (events, _) = api.store.story(&record, STORY_MAX).await?;
+    let newest_first: Vec<_> = events.iter().rev().filter_map(told).collect();
+    let with_status = newest_first.iter().find(|(_, one)| one.status.is_some());
+    let with_numbers =
+        newest_first.iter().find(|(_, one)| !one.completed_telephone_numbers.is_empty());
+    Ok(OrderDetail {
+        message: with_status.and_then(|(_, one)| one.message.clone()),
+        numbers: with_numbers
+            .map(|(_, one)| one.completed_telephone_numbers.clone())
+            .unwrap_or_default(),
+        record,
+    })
+}
+
+/// What an event says. Each was read before it was stored.
+fn told(event: &StoredEvent) -> Option<(&StoredEvent, Notification)> {
+    Some((event, Notification::parse(&event.raw).ok()?))
+}
+
+fn entry((event, notification): (&StoredEvent, Notification)) -> HistoryEntry {
+    HistoryEntry {
+        at: at(event),
+        status: notification.status,
+        note: notification.note.or(notification.message),
+        author: BANDWIDTH.into(),
+    }
+}
+
+fn at(event: &StoredEvent) -> jiff::Timestamp {
+    event.key.time().parse().unwrap_or(event.received_at)
+}
+
+/// Clients keep it in 32 bits with a sign.
+const NOTE_ID_MAX: u32 = 0x7FFF_FFFF;
+
+/// Of a note that Bandwidth sent: it has no number, but its content a name.
+fn note_id(event: &StoredEvent) -> u32 {
+    let name = event.key.digest().get(..8).unwrap_or_default();
+    u32::from_str_radix(name, 16).unwrap_or_default() & NOTE_ID_MAX
+}
+
+fn read_note(body: Result<Bytes, BytesRejection>) -> Result<wire::NoteRequest, Refusal> {
+    let body = body.map_err(|_| Refusal::too_long())?;
+    wire::note(&body).map_err(|refused| Refusal::of_body(ErrorRoot::Note, refused))
+}

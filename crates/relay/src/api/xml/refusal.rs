@@ -1,0 +1,185 @@
+//! Errors in Bandwidth's words and codes.
+
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::wire::{self, ErrorRoot, Refused};
+
+use super::XML;
+use crate::api::auth::{CHALLENGE, Denied};
+use crate::secret::NoEntropy;
+use crate::setup::SetupError;
+use crate::store::StoreError;
+use crate::subscriptions::SubscriptionsError;
+
+/// Bandwidth's error codes, beyond those that reading a request gives. (Source: its list of number
+/// API errors.)
+mod code {
+    pub(super) const ACCESS_DENIED: u16 = 1001;
+    pub(super) const NO_RESOURCE: u16 = 1016;
+    pub(super) const NO_NOTE: u16 = 5040;
+    pub(super) const CALLBACK_URL: u16 = 14506;
+    pub(super) const NO_SUBSCRIPTION: u16 = 16000;
+    pub(super) const NO_ORDER_OF_TYPE: u16 = 16004;
+    pub(super) const TOO_MANY: u16 = 16006;
+    pub(super) const NO_PERMISSION: u16 = 16007;
+    pub(super) const DUPLICATE: u16 = 16008;
+    /// Bandwidth has no code for these.
+    pub(super) const BAD_REQUEST: u16 = 1003;
+    pub(super) const UNAVAILABLE: u16 = 1000;
+}
+
+/// An answer that is no good one.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    root: ErrorRoot,
+    refused: Refused,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, root: ErrorRoot, code: u16, text: impl Into<String>) -> Refusal {
+        Refusal { status, root, refused: Refused::new(code, text) }
+    }
+
+    /// A body that is not what it should be.
+    pub(super) fn of_body(root: ErrorRoot, refused: Refused) -> Refusal {
+        // Bandwidth documents 404 for what is wrong with a subscription, 400 for the rest.
+        let status = match refused.code {
+            14500..=14508 => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Refusal { status, root, refused }
+    }
+
+    pub(super) fn callback_url(why: impl Into<String>) -> Refusal {
+        let root = ErrorRoot::Subscriptions;
+        Refusal::new(StatusCode::NOT_FOUND, root, code::CALLBACK_URL, why)
+    }
+
+    pub(super) fn no_subscription() -> Refusal {
+        let text = "The subscription does not exist for this account";
+        let root = ErrorRoot::Subscriptions;
+        Refusal::new(StatusCode::NOT_FOUND, root, code::NO_SUBSCRIPTION, text)
+    }
+
+    pub(super) fn no_order_to_subscribe() -> Refusal {
+        let text = "The relay knows no order with this id and type in this account";
+        let root = ErrorRoot::Subscriptions;
+        Refusal::new(StatusCode::NOT_FOUND, root, code::NO_ORDER_OF_TYPE, text)
+    }
+
+    pub(super) fn no_resource() -> Refusal {
+        let text = "The resource does not exist";
+        Refusal::new(StatusCode::NOT_FOUND, ErrorRoot::Error, code::NO_RESOURCE, text)
+    }
+
+    pub(super) fn no_note() -> Refusal {
+        let text = "The note does not exist, or is Bandwidth's";
+        Refusal::new(StatusCode::NOT_FOUND, ErrorRoot::Note, code::NO_NOTE, text)
+    }
+
+    /// A parameter of the query that cannot be.
+    pub(super) fn query(text: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, ErrorRoot::Error, code::BAD_REQUEST, text)
+    }
+
+    pub(super) fn no_orders_here() -> Refusal {
+        let text = "Orders are placed and changed at Bandwidth itself, not at this relay";
+        Refusal::new(StatusCode::FORBIDDEN, ErrorRoot::Error, code::ACCESS_DENIED, text)
+    }
+
+    pub(super) fn no_such_path() -> Refusal {
+        let text = "There is nothing at this path";
+        Refusal::new(StatusCode::NOT_FOUND, ErrorRoot::Error, code::NO_RESOURCE, text)
+    }
+
+    pub(super) fn method() -> Refusal {
+        let text = "This path does not take this method";
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Refusal::new(status, ErrorRoot::Error, code::BAD_REQUEST, text)
+    }
+
+    pub(super) fn too_long() -> Refusal {
+        let text = format!("The body is longer than {} bytes", domain::limits::BODY_BYTES_MAX);
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Refusal::new(status, ErrorRoot::Error, code::BAD_REQUEST, text)
+    }
+
+    pub(super) fn changed() -> Refusal {
+        let text = "The subscription was changed by another request just now";
+        let root = ErrorRoot::Subscriptions;
+        Refusal::new(StatusCode::CONFLICT, root, code::DUPLICATE, text)
+    }
+
+    fn unavailable(error: &dyn std::error::Error) -> Refusal {
+        tracing::error!(?error, "a request to the API could not be answered");
+        let text = "A store is out of reach, try again";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Refusal::new(status, ErrorRoot::Error, code::UNAVAILABLE, text)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = wire::error(self.root, &self.refused);
+        let mut response = (self.status, [(CONTENT_TYPE, XML)], body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = HeaderValue::from_static(CHALLENGE);
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Refusal {
+        match denied {
+            Denied::Unknown => {
+                let text = "Access is denied: the username or the password is wrong";
+                let status = StatusCode::UNAUTHORIZED;
+                Refusal::new(status, ErrorRoot::Error, code::ACCESS_DENIED, text)
+            }
+            Denied::Forbidden(why) => {
+                Refusal::new(StatusCode::FORBIDDEN, ErrorRoot::Error, code::NO_PERMISSION, why)
+            }
+            Denied::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::unavailable(&error)
+    }
+}
+
+impl From<SubscriptionsError> for Refusal {
+    fn from(error: SubscriptionsError) -> Refusal {
+        Refusal::unavailable(&error)
+    }
+}
+
+impl From<NoEntropy> for Refusal {
+    fn from(error: NoEntropy) -> Refusal {
+        Refusal::unavailable(&error)
+    }
+}
+
+impl From<SetupError> for Refusal {
+    fn from(error: SetupError) -> Refusal {
+        let root = ErrorRoot::Subscriptions;
+        match error {
+            SetupError::Store(error) => error.into(),
+            SetupError::Subscriptions(error) => error.into(),
+            SetupError::NoEntropy(error) => error.into(),
+            SetupError::Changed => Refusal::changed(),
+            SetupError::TooMany => {
+                Refusal::new(StatusCode::BAD_REQUEST, root, code::TOO_MANY, error.to_string())
+            }
+            SetupError::Duplicate => {
+                Refusal::new(StatusCode::CONFLICT, root, code::DUPLICATE, error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Works off what tenants asked for and what is too much for one request, a bounded number of
+//! deliveries each minute, so that what is live is not held up.
+
+use domain::order;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Schedule, ScheduleError};
+use crate::replay;
+use crate::store::{Job, Page, Snapshot, Work};
+
+/// Jobs that one run looks at.
+const JOBS_AT_ONCE: u16 = 20;
+
+/// Deliveries of one job that are asked for in one minute, spread over it: 10 a second.
+const DELIVERIES_A_MINUTE: u16 = 600;
+
+/// Items that are read at once on the way to them.
+const PAGE: u16 = 100;
+
+/// A job begins no earlier than this after it was asked for: fanout and deliver go by subscriptions
+/// as they were a few seconds ago, and a run of deliver takes a minute at most.
+const SETTLING: SignedDuration = SignedDuration::from_secs(90);
+
+pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
+    let now = schedule.clock.now();
+    let page = Page { limit: JOBS_AT_ONCE, ..Page::default() };
+    let (jobs, _) = schedule.store.jobs(page).await?;
+    for job in jobs.into_iter().filter(|job| job.asked_at + SETTLING <= now) {
+        let id = job.id.clone();
+        let (count, is_done) = work(schedule, job, now).await?;
+        tracing::info!(job = %id, count, is_done, "worked on a job");
+    }
+    Ok(())
+}
+
+/// Works on one job for a minute's worth; answers how many deliveries it has asked for in all, and
+/// whether it is done. A run that breaks off is repeated from the last page, which is harmless.
+async fn work(
+    schedule: &Schedule,
+    mut job: Job,
+    now: Timestamp,
+) -> Result<(u64, bool), ScheduleError> {
+    let mut spread = Spread { now, count: 0 };
+    while spread.count < u64::from(DELIVERIES_A_MINUTE) {
+        let before = spread.count;
+        let next = match &job.work {
+            Work::Snapshot { subscription, order_types } => {
+                snapshot(schedule, &job, subscription, order_types, &mut spread).await?
+            }
+            Work::Drain { subscription } => drain(schedule, subscription, &mut spread).await?,
+            Work::Replay { filter } => {
+                replay::page(&schedule.store, &job, filter, PAGE, &mut spread).await?
+            }
+        };
+        job.count += spread.count - before;
+        job.cursor = next;
+        if job.cursor.is_none() {
+            schedule.store.finish_job(&job, now).await?;
+            return Ok((job.count, true));
+        }
+        schedule.store.put_job(&job).await?;
+    }
+    Ok((job.count, false))
+}
+
+/// Gives each delivery a time of its own within the coming minutes.
+pub(crate) struct Spread {
+    now: Timestamp,
+    count: u64,
+}
+
+impl Spread {
+    /// When the next delivery is due. Not at once: `schedule` looks a minute ahead.
+    pub(crate) fn next(&mut self) -> Timestamp {
+        let share = 60_000 * self.count / u64::from(DELIVERIES_A_MINUTE);
+        self.count += 1;
+        let within = SignedDuration::from_millis(i64::try_from(share).unwrap_or_default());
+        self.now + super::AHEAD + super::MINUTE + within
+    }
+}
+
+/// Asks for the present state of a page of open orders; answers where to go on.
+async fn snapshot(
+    schedule: &Schedule,
+    job: &Job,
+    subscription: &str,
+    order_types: &[String],
+    spread: &mut Spread,
+) -> Result<Option<String>, ScheduleError> {
+    let (nth, after) = match job.cursor.as_deref().and_then(|cursor| cursor.split_once(':')) {
+        Some((nth, after)) => (nth.parse().unwrap_or(0), Some(after.to_owned())),
+        None => (0, None),
+    };
+    let Some(order_type) = order_types.get(nth) else { return Ok(None) };
+    let page =
+        Page { limit: PAGE, after: after.filter(|after| !after.is_empty()), ..Page::default() };
+    let (records, next) = schedule.store.order_records(&job.tenant, order_type, page).await?;
+    for record in records {
+        let status = record.status.as_deref();
+        if status.is_none_or(|status| order::is_terminal(&record.order_type, status)) {
+            continue;
+        }
+        spread.next();
+        let wish = Snapshot {
+            upstream: record.upstream,
+            subject: record.order_id.to_ascii_lowercase(),
+            tenant: job.tenant.clone(),
+            subscription: subscription.into(),
+            asked_at: schedule.clock.now(),
+        };
+        schedule.store.put_snapshot(&wish).await?;
+    }
+    Ok(match next {
+        Some(after) => Some(format!("{nth}:{after}")),
+        None if nth + 1 < order_types.len() => Some(format!("{}:", nth + 1)),
+        None => None,
+    })
+}
+
+/// Lets go of a page of what was held; answers whether there is more.
+async fn drain(
+    schedule: &Schedule,
+    subscription: &str,
+    spread: &mut Spread,
+) -> Result<Option<String>, ScheduleError> {
+    let (held, more) = schedule.store.held(subscription, None).await?;
+    for one in &held {
+        schedule.store.release(&one.lane, &one.key, spread.next()).await?;
+    }
+    // What is let go leaves the index, so each page is the first.
+    Ok(more.map(|_| "more".into()))
+}

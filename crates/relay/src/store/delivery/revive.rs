@@ -1,0 +1,115 @@
+//! Delivering again, on request.
+//!
+//! What is revived is pending and due at a time not far off, so that `schedule` wakes it whatever
+//! becomes of whoever asked for it.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
+use domain::delivery::{Delivery, State};
+use domain::event::{EventKey, sortable};
+use jiff::Timestamp;
+
+use super::listed;
+use crate::store::item::{number, text};
+use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
+use crate::store::{Lane, Store, StoreError, failed};
+
+/// What came of a request to deliver again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revived {
+    /// It is pending and due.
+    Done(Delivery),
+    /// There is no such delivery, it changed just now, or it waits behind another.
+    Not,
+}
+
+impl Store {
+    /// Makes a delivery pending again, with a schedule of its own from here on, due at `at`. What
+    /// is pending already is moved to that time.
+    pub(crate) async fn revive(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        at: Timestamp,
+    ) -> Result<Revived, StoreError> {
+        let action = "deliver again";
+        let replayed = matches!(delivery.state, State::Delivered | State::Superseded);
+        let mut update = "SET #state = :pending, attempts_before = attempts_made, \
+                          #due = :due, #due_at = :at, #standing = :standing, \
+                          #since = if_not_exists(#since, :at)"
+            .to_owned();
+        if replayed {
+            update.push_str(", replayed = :true");
+        }
+        update.push_str(" REMOVE next_at, finished_at, halted, behind");
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(lane.delivery(&delivery.key).attributes()))
+            .update_expression(update)
+            .condition_expression(
+                "#state = :was AND attempts_made = :made \
+                 AND (#state <> :pending OR attribute_not_exists(behind))",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#due", DUE)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_names("#standing", STANDING)
+            .expression_attribute_names("#since", STANDING_SINCE)
+            .expression_attribute_values(":pending", text(State::Pending.name()))
+            .expression_attribute_values(":was", text(delivery.state.name()))
+            .expression_attribute_values(":made", number(delivery.attempts_made))
+            .expression_attribute_values(":due", text(key::due(at, &delivery.key)))
+            .expression_attribute_values(":at", text(sortable(at)))
+            .expression_attribute_values(":standing", text(key::undelivered(&delivery.tenant)))
+            .return_values(ReturnValue::AllNew);
+        let request = match replayed {
+            true => request.expression_attribute_values(
+                ":true",
+                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
+            ),
+            false => request,
+        };
+        match request.send().await {
+            Ok(written) => {
+                Ok(Revived::Done(listed(action, written.attributes.unwrap_or_default())?))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Revived::Not),
+                _ => Err(failed(action)(error)),
+            },
+        }
+    }
+
+    /// Lets go of one delivery that was held while its subscription was disabled.
+    pub(crate) async fn release(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let action = "let go of a held delivery";
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(lane.delivery(key).attributes()))
+            .update_expression("SET #due = :due, #due_at = :at")
+            .condition_expression("#due = :held")
+            .expression_attribute_names("#due", DUE)
+            .expression_attribute_names("#due_at", DUE_AT)
+            .expression_attribute_values(":due", text(key::due(at, key)))
+            .expression_attribute_values(":at", text(sortable(at)))
+            .expression_attribute_values(":held", text(key::held(&lane.subscription)))
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failed(action)(error)),
+            },
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The feed: what fan-out decided for each event, in the order in which they came in.
+
+use domain::event::EventKey;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::item::{Item, RETENTION, read};
+use super::table::{Page, Read};
+use super::{Lane, Store, StoreError, key};
+
+/// What fan-out decided for one event. The first decision stands, so that a repeat does the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedEntry {
+    pub upstream: String,
+    pub subject: String,
+    pub key: EventKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    pub received_at: Timestamp,
+    /// The subscriptions it goes to; with the subject each is a lane. None: unmatched.
+    pub subscriptions: Vec<String>,
+}
+
+impl FeedEntry {
+    /// Where it stands in its feed: the end of its key.
+    pub fn position(&self) -> String {
+        key::feed(None, "", self.received_at, self.key.digest()).sk
+    }
+
+    pub fn lanes(&self) -> impl Iterator<Item = Lane> {
+        self.subscriptions.iter().map(|subscription| Lane {
+            subscription: subscription.clone(),
+            subject: self.subject.clone(),
+        })
+    }
+}
+
+impl Store {
+    /// Writes what fan-out decided, or answers what it decided before. `owner` is the tenant.
+    pub async fn put_feed(
+        &self,
+        owner: Option<&str>,
+        entry: FeedEntry,
+    ) -> Result<FeedEntry, StoreError> {
+        let action = "put a feed entry";
+        let key = key::feed(owner, &entry.upstream, entry.received_at, entry.key.digest());
+        let item = Item::new(key, &entry).kept_for(RETENTION, entry.received_at);
+        match self.put_absent(action, &item).await? {
+            None => Ok(entry),
+            Some(standing) => Ok(read::<FeedEntry>(action, standing)?.body),
+        }
+    }
+
+    /// One page of a tenant's feed.
+    pub async fn feed(
+        &self,
+        tenant: &str,
+        page: Page,
+    ) -> Result<(Vec<FeedEntry>, Option<String>), StoreError> {
+        self.list("read the feed", &key::feed_of(Some(tenant), ""), page).await
+    }
+
+    /// One page of what nobody owns.
+    pub async fn unowned(
+        &self,
+        account: &str,
+        page: Page,
+    ) -> Result<(Vec<FeedEntry>, Option<String>), StoreError> {
+        self.list("read what nobody owns", &key::feed_of(None, account), page).await
+    }
+
+    /// One entry of a tenant's feed.
+    pub async fn feed_entry(
+        &self,
+        tenant: &str,
+        position: &str,
+    ) -> Result<Option<FeedEntry>, StoreError> {
+        let key = key::Key { pk: key::feed_of(Some(tenant), ""), sk: position.into() };
+        self.get("read a feed entry", key, Read::Soon).await
+    }
+
+    /// The feed entries at these positions, as far as there are any: by one batch of reads.
+    pub async fn feed_entries(
+        &self,
+        tenant: &str,
+        positions: Vec<String>,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let pk = key::feed_of(Some(tenant), "");
+        let keys = positions.into_iter().map(|sk| key::Key { pk: pk.clone(), sk });
+        self.get_all("read feed entries", keys.collect()).await
+    }
+}

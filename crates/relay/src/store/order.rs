@@ -1,0 +1,205 @@
+//! Orders as their tenants see them, and tenants' notes on them.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use domain::event::{EventKey, sortable};
+use domain::record::{OrderNote, OrderRecord};
+use domain::subscription::type_key;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::item::{Item, RETENTION, number, text};
+use super::table::{Page, Read};
+use super::{Store, StoreError, StoredEvent, event, failed, key};
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    upstream: String,
+    order_type: String,
+    order_id: String,
+    #[serde(default)]
+    customer_order_id: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    last_key: EventKey,
+    #[serde(default)]
+    number_count: u32,
+    #[serde(default)]
+    actual_foc_date: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NoteBody {
+    id: u32,
+    user: String,
+    text: String,
+    at: Timestamp,
+}
+
+impl Store {
+    /// Writes what the newest event says of an order; an older one changes nothing. `record` is as
+    /// if this event were the only one.
+    pub(crate) async fn put_order_record(
+        &self,
+        tenant: &str,
+        record: &OrderRecord,
+        received_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let action = "write what is known of an order";
+        let subject = record.order_id.to_ascii_lowercase();
+        let key = key::order_record(tenant, &type_key(&record.order_type), &subject);
+        let expires = received_at.as_second() + RETENTION.as_secs();
+        let mut set = "SET v = :v, expires = :expires, #upstream = :upstream, \
+                       order_type = :type, order_id = :id, last_at = :at, last_key = :key, \
+                       first_at = if_not_exists(first_at, :at)"
+            .to_owned();
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .condition_expression("attribute_not_exists(pk) OR last_key < :key")
+            .expression_attribute_names("#upstream", "upstream")
+            .expression_attribute_values(":v", number(1))
+            .expression_attribute_values(":expires", number(expires))
+            .expression_attribute_values(":upstream", text(&record.upstream))
+            .expression_attribute_values(":type", text(&record.order_type))
+            .expression_attribute_values(":id", text(&record.order_id))
+            .expression_attribute_values(":at", text(sortable(record.last_at)))
+            .expression_attribute_values(":key", text(record.last_key.to_string()));
+        // What this event does not say, an earlier one may have said.
+        let said = [
+            ("customer_order_id", &record.customer_order_id),
+            ("status", &record.status),
+            ("actual_foc_date", &record.actual_foc_date),
+        ];
+        for (name, value) in said {
+            if let Some(value) = value {
+                set.push_str(&format!(", #{name} = :{name}"));
+                update = update
+                    .expression_attribute_names(format!("#{name}"), name)
+                    .expression_attribute_values(format!(":{name}"), text(value));
+            }
+        }
+        if record.number_count > 0 {
+            set.push_str(", number_count = :count");
+            update = update.expression_attribute_values(":count", number(record.number_count));
+        }
+        match update.update_expression(set).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failed(action)(error)),
+            },
+        }
+    }
+
+    /// What is known of an order of a tenant's.
+    pub async fn order_record(
+        &self,
+        tenant: &str,
+        order_type: &str,
+        subject: &str,
+    ) -> Result<Option<OrderRecord>, StoreError> {
+        let action = "read what is known of an order";
+        let key = key::order_record(tenant, &type_key(order_type), subject);
+        let body: Option<Body> = self.get(action, key, Read::Now).await?;
+        Ok(body.map(OrderRecord::from))
+    }
+
+    /// One page of a tenant's orders of one type, by order id.
+    pub async fn order_records(
+        &self,
+        tenant: &str,
+        order_type: &str,
+        page: Page,
+    ) -> Result<(Vec<OrderRecord>, Option<String>), StoreError> {
+        let pk = key::orders(tenant, &type_key(order_type));
+        let (bodies, next) = self.list::<Body>("list orders", &pk, page).await?;
+        Ok((bodies.into_iter().map(OrderRecord::from).collect(), next))
+    }
+
+    /// Puts a note, in place of an earlier one of that id.
+    pub(crate) async fn put_note(
+        &self,
+        order: &OrderRecord,
+        note: &OrderNote,
+    ) -> Result<(), StoreError> {
+        let subject = order.order_id.to_ascii_lowercase();
+        let OrderNote { id, user, text, at } = note.clone();
+        let item =
+            Item::new(key::note(&order.upstream, &subject, id), NoteBody { id, user, text, at })
+                .kept_for(RETENTION, at);
+        self.put("put a note", &item).await
+    }
+
+    /// One of the tenant's own notes.
+    pub(crate) async fn note(
+        &self,
+        order: &OrderRecord,
+        id: u32,
+    ) -> Result<Option<OrderNote>, StoreError> {
+        let subject = order.order_id.to_ascii_lowercase();
+        let key = key::note(&order.upstream, &subject, id);
+        let body: Option<NoteBody> = self.get("read a note", key, Read::Now).await?;
+        Ok(body.map(OrderNote::from))
+    }
+
+    /// What happened to an order and what its tenant noted, by one query: its events, oldest first,
+    /// then the notes.
+    pub(crate) async fn story(
+        &self,
+        order: &OrderRecord,
+        limit: u16,
+    ) -> Result<(Vec<StoredEvent>, Vec<OrderNote>), StoreError> {
+        /// Their keys are neighbours.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Event(event::Body),
+            Note(NoteBody),
+        }
+        let action = "read what happened to an order";
+        let subject = order.order_id.to_ascii_lowercase();
+        let page = Page {
+            limit,
+            from: Some(key::EVENT_PREFIX.into()),
+            to: Some(format!("{}~", key::NOTE_PREFIX)),
+            ..Page::default()
+        };
+        let pk = key::order(&order.upstream, &subject);
+        let (found, _) = self.list::<Either>(action, &pk, page).await?;
+        let (mut events, mut notes) = (Vec::new(), Vec::new());
+        for one in found {
+            match one {
+                Either::Event(body) => events.push(StoredEvent::from_body(action, body)?),
+                Either::Note(body) => notes.push(body.into()),
+            }
+        }
+        Ok((events, notes))
+    }
+}
+
+impl From<NoteBody> for OrderNote {
+    fn from(NoteBody { id, user, text, at }: NoteBody) -> OrderNote {
+        OrderNote { id, user, text, at }
+    }
+}
+
+impl From<Body> for OrderRecord {
+    fn from(body: Body) -> OrderRecord {
+        OrderRecord {
+            upstream: body.upstream,
+            order_type: body.order_type,
+            order_id: body.order_id,
+            customer_order_id: body.customer_order_id,
+            status: body.status,
+            first_at: body.first_at,
+            last_at: body.last_at,
+            last_key: body.last_key,
+            number_count: body.number_count,
+            actual_foc_date: body.actual_foc_date,
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! Subscriptions in the table, their secrets sealed, and who asked for what.
+//!
+//! A subscription is two items that are written together: the whole of it under its tenant, and
+//! under its topic, or beside its order, an entry that fanout reads. The entry's key holds the
+//! target, so that no two subscriptions of one topic have the same.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use domain::subscription::Filter;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::item::{Item, number, read, text, write};
+use super::key::{self, Key};
+use super::table::{ABSENT, Page, Read};
+use super::{Store, StoreError, failed};
+
+/// An expired subscription is kept this long: what it matched before is still being delivered.
+const EXPIRED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Wishes for the state of now are read off the stream at once, which itself keeps a day.
+const SNAPSHOT_KEPT: SignedDuration = SignedDuration::from_hours(48);
+
+/// A subscription as it stands in the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    /// [`domain::subscription::Topic::key`].
+    pub(crate) topic: String,
+    /// A name for where to tell: a hash.
+    pub(crate) target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) order_id: Option<String>,
+    /// Of the one order that it is about: the Bandwidth account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) daily: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password: Option<ByteBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_key: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) json: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) e164: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mode: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) halt: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) states: Vec<String>,
+    pub(crate) secrets: Vec<SealedSecret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) waits_ms: Option<Vec<i64>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) disabled: bool,
+    pub(crate) created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    pub(crate) revision: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SealedSecret {
+    pub(crate) sealed: ByteBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// What fanout knows of a subscription.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    #[serde(flatten)]
+    pub(crate) filter: Filter,
+    /// Told by mail.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) mail: bool,
+}
+
+/// What is recorded of an order: its owner, if it had to be recorded, and who asked for it.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    pub(crate) owner: Option<String>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Somebody wants to be told the present state of an order, as its first delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub upstream: String,
+    pub subject: String,
+    pub tenant: String,
+    pub subscription: String,
+    pub asked_at: Timestamp,
+}
+
+impl Snapshot {
+    /// Reads a new image as the table's stream gives it; `None` where it is something else.
+    pub(crate) fn from_stream(image: &serde_dynamo::Item) -> Result<Option<Snapshot>, StoreError> {
+        let action = "read a wish from the stream";
+        let is_one = match image.get("sk") {
+            Some(serde_dynamo::AttributeValue::S(sk)) => sk.starts_with(key::SNAPSHOT_PREFIX),
+            _ => false,
+        };
+        if !is_one {
+            return Ok(None);
+        }
+        let item: Item<Snapshot> = serde_dynamo::from_item(image.clone())
+            .map_err(|source| StoreError::Shape { action, source: source.into() })?;
+        Ok(Some(item.body))
+    }
+}
+
+/// Whether a subscription could be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subscribed {
+    Done,
+    /// Another subscription of the topic has this target.
+    Duplicate,
+    /// It was changed or deleted meanwhile, or exists already.
+    Changed,
+}
+
+impl Sealed {
+    fn key(&self) -> Key {
+        key::subscription(&self.tenant, &self.id)
+    }
+
+    fn entry_key(&self) -> Key {
+        match (&self.upstream, &self.order_id) {
+            (Some(upstream), Some(order_id)) => {
+                let subject = order_id.to_ascii_lowercase();
+                key::asked_for_order(upstream, &subject, &self.tenant, &self.target)
+            }
+            _ => key::asked_for_topic(&self.tenant, &self.topic, &self.target),
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        Entry {
+            id: self.id.clone(),
+            tenant: self.tenant.clone(),
+            filter: Filter {
+                final_only: self.mode.as_deref() == Some("final"),
+                states: self.states.clone(),
+                expires_at: self.expires_at,
+            },
+            mail: self.email.is_some(),
+        }
+    }
+
+    fn item<T>(&self, key: Key, body: T) -> Item<T> {
+        let item = Item::new(key, body);
+        match self.expires_at {
+            Some(at) => item.kept_for(EXPIRED_KEPT, at),
+            None => item,
+        }
+    }
+}
+
+impl Store {
+    /// Puts a new subscription, and with it the wish for the present state of its order.
+    pub(crate) async fn add_subscription(
+        &self,
+        new: &Sealed,
+        snapshot: Option<&Snapshot>,
+        now: Timestamp,
+    ) -> Result<Subscribed, StoreError> {
+        let mut together =
+            vec![self.whole(new, Before::Nothing)?, self.entry_put(new, Before::Nothing, now)?];
+        if let Some(snapshot) = snapshot {
+            together.push(self.snapshot_put(snapshot)?);
+        }
+        self.forget_topic(new);
+        self.subscribe("add a subscription", together).await
+    }
+
+    /// Replaces a subscription, if it has not changed since `old` was read.
+    pub(crate) async fn change_subscription(
+        &self,
+        old: &Sealed,
+        new: &Sealed,
+        now: Timestamp,
+    ) -> Result<Subscribed, StoreError> {
+        let mut together = vec![self.whole(new, Before::Itself(old.revision))?];
+        if old.entry_key() == new.entry_key() {
+            together.push(self.entry_put(new, Before::Itself(0), now)?);
+        } else {
+            together.push(self.entry_put(new, Before::Nothing, now)?);
+            together.push(self.entry_delete(old)?);
+        }
+        self.forget_topic(old);
+        self.forget_topic(new);
+        self.subscribe("change a subscription", together).await
+    }
+
+    pub(crate) async fn delete_subscription(&self, old: &Sealed) -> Result<(), StoreError> {
+        self.forget_topic(old);
+        let action = "delete a subscription";
+        let whole = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(old.key().attributes()))
+            .build()
+            .map(|delete| TransactWriteItem::builder().delete(delete));
+        match self.subscribe(action, vec![built(whole)?, self.entry_delete(old)?]).await? {
+            // It had expired, and another has taken its place.
+            Subscribed::Duplicate => self.delete(action, old.key()).await,
+            Subscribed::Done | Subscribed::Changed => Ok(()),
+        }
+    }
+
+    pub(crate) async fn sealed_subscription(
+        &self,
+        tenant: &str,
+        id: &str,
+    ) -> Result<Option<Sealed>, StoreError> {
+        self.get("read a subscription", key::subscription(tenant, id), Read::Now).await
+    }
+
+    /// One page of a tenant's subscriptions, by id.
+    pub(crate) async fn sealed_subscriptions(
+        &self,
+        tenant: &str,
+        page: Page,
+    ) -> Result<(Vec<Sealed>, Option<String>), StoreError> {
+        let page = Page {
+            after: page.after.map(|id| format!("{}{id}", key::SUBSCRIPTION_PREFIX)),
+            ..page
+        };
+        let pk = key::subscriptions(tenant);
+        let (found, next) = self.list("list subscriptions", &pk, page).await?;
+        let id = |sk: String| sk.strip_prefix(key::SUBSCRIPTION_PREFIX).map(Into::into);
+        Ok((found, next.and_then(id)))
+    }
+
+    /// Notes what an endpoint said last.
+    pub(crate) async fn set_subscription_status(
+        &self,
+        tenant: &str,
+        id: &str,
+        status: &str,
+    ) -> Result<(), StoreError> {
+        let action = "write what an endpoint said";
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key::subscription(tenant, id).attributes()))
+            .update_expression("SET #status = :status")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", text(status))
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failed(action)(error)),
+            },
+        }
+    }
+
+    /// Who asked for a topic, as it was at most `cache::AGE_MAX` ago.
+    pub(crate) async fn asked_for_topic(
+        &self,
+        tenant: &str,
+        topic: &str,
+    ) -> Result<Arc<Vec<Entry>>, StoreError> {
+        let pk = key::topic(tenant, topic);
+        if let Some(known) = self.topics.get(&pk) {
+            return Ok(known);
+        }
+        let action = "read who asked for a topic";
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(&pk))
+            .into_paginator()
+            .items()
+            .send();
+        let mut entries = Vec::new();
+        while let Some(item) = pages.next().await {
+            entries.push(read::<Entry>(action, item.map_err(failed(action))?)?.body);
+        }
+        let entries = Arc::new(entries);
+        self.topics.put(&pk, entries.clone());
+        Ok(entries)
+    }
+
+    /// What is recorded of an order, as it is now.
+    pub(crate) async fn recorded(
+        &self,
+        account: &str,
+        subject: &str,
+    ) -> Result<Recorded, StoreError> {
+        /// An owner's item or an entry.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Entry(Entry),
+            Owner { tenant: String },
+        }
+        let action = "read what is recorded of an order";
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :recorded)")
+            .expression_attribute_values(":pk", text(key::order(account, subject)))
+            .expression_attribute_values(":recorded", text(key::RECORDED))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut recorded = Recorded::default();
+        while let Some(item) = pages.next().await {
+            match read::<Either>(action, item.map_err(failed(action))?)?.body {
+                Either::Entry(entry) => recorded.entries.push(entry),
+                Either::Owner { tenant } => recorded.owner = Some(tenant),
+            }
+        }
+        Ok(recorded)
+    }
+
+    /// Asks for the present state of an order. Asking twice is asking once.
+    pub(crate) async fn put_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let action = "ask for the state of an order";
+        self.put_absent(action, &snapshot_item(snapshot)).await.map(drop)
+    }
+
+    async fn subscribe(
+        &self,
+        action: &'static str,
+        together: Vec<TransactWriteItem>,
+    ) -> Result<Subscribed, StoreError> {
+        let written =
+            self.client.transact_write_items().set_transact_items(Some(together)).send().await;
+        let Err(error) = written else { return Ok(Subscribed::Done) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        else {
+            return Err(failed(action)(error));
+        };
+        let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
+        let failed_at = |n: usize| {
+            reasons
+                .get(n)
+                .is_some_and(|reason| reason.code.as_deref() == Some("ConditionalCheckFailed"))
+        };
+        match () {
+            () if failed_at(0) => Ok(Subscribed::Changed),
+            () if failed_at(1) => Ok(Subscribed::Duplicate),
+            () => Err(failed(action)(error)),
+        }
+    }
+
+    /// This process at least need not go by what it remembers.
+    fn forget_topic(&self, one: &Sealed) {
+        self.topics.forget(&key::topic(&one.tenant, &one.topic));
+    }
+
+    fn whole(&self, one: &Sealed, before: Before) -> Result<TransactWriteItem, StoreError> {
+        let item = write("write a subscription", &one.item(one.key(), one))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = match before {
+            Before::Nothing => put.condition_expression(ABSENT),
+            Before::Itself(revision) => put
+                .condition_expression("revision = :before")
+                .expression_attribute_values(":before", number(revision)),
+        };
+        built(put.build().map(|put| TransactWriteItem::builder().put(put)))
+    }
+
+    fn entry_put(
+        &self,
+        one: &Sealed,
+        before: Before,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let item = write("write a subscription", &one.item(one.entry_key(), one.entry()))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = match before {
+            // One that has expired is in nobody's way. `expires` is later by what it is kept.
+            Before::Nothing => put
+                .condition_expression("attribute_not_exists(pk) OR expires <= :expired")
+                .expression_attribute_values(
+                    ":expired",
+                    number(now.as_second() + EXPIRED_KEPT.as_secs()),
+                ),
+            Before::Itself(_) => put
+                .condition_expression("attribute_not_exists(pk) OR id = :id")
+                .expression_attribute_values(":id", text(&one.id)),
+        };
+        built(put.build().map(|put| TransactWriteItem::builder().put(put)))
+    }
+
+    /// Deletes an entry unless another subscription has taken its place.
+    fn entry_delete(&self, one: &Sealed) -> Result<TransactWriteItem, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(one.entry_key().attributes()))
+            .condition_expression("attribute_not_exists(pk) OR id = :id")
+            .expression_attribute_values(":id", text(&one.id))
+            .build();
+        built(delete.map(|delete| TransactWriteItem::builder().delete(delete)))
+    }
+
+    fn snapshot_put(&self, snapshot: &Snapshot) -> Result<TransactWriteItem, StoreError> {
+        let item = write("ask for the state of an order", &snapshot_item(snapshot))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression(ABSENT).build();
+        built(put.map(|put| TransactWriteItem::builder().put(put)))
+    }
+}
+
+/// What must stand where a subscription is put.
+#[derive(Clone, Copy)]
+enum Before {
+    Nothing,
+    /// The same one, at this revision.
+    Itself(u64),
+}
+
+fn snapshot_item(snapshot: &Snapshot) -> Item<Snapshot> {
+    let key = key::snapshot(&snapshot.upstream, &snapshot.subject, &snapshot.subscription);
+    Item::new(key, snapshot.clone()).kept_for(SNAPSHOT_KEPT, snapshot.asked_at)
+}
+
+fn built(
+    item: Result<TransactWriteItemBuilder, BuildError>,
+) -> Result<TransactWriteItem, StoreError> {
+    item.map(TransactWriteItemBuilder::build).map_err(|source| StoreError::Shape {
+        action: "write a subscription",
+        source: source.into(),
+    })
+}

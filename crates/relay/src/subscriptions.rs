@@ -1,0 +1,332 @@
+//! Subscriptions with their secrets in the clear: sealed on the way into the table, opened on the
+//! way out.
+
+use domain::notification::NumberFormat;
+use domain::subscription::{
+    Callback, Credentials, Digest, Email, Format, Mode, Policy, SigningSecret, Subscription,
+    Target, Topic,
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde_bytes::ByteBuf;
+
+use crate::Clock;
+use crate::secret::sha256;
+use crate::store::{Cache, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, Subscribed};
+use crate::vault::{Vault, VaultError};
+
+/// A subscription could not be read or written. Repeating is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum SubscriptionsError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// All tenants' subscriptions, with a short memory.
+#[derive(Clone)]
+pub struct Subscriptions {
+    store: Store,
+    vault: Vault,
+    clock: Clock,
+    known: Cache<Subscription>,
+}
+
+/// Of a subscription to one order: where that order is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// The Bandwidth account.
+    pub upstream: String,
+    /// The state of now is to be delivered first.
+    pub snapshot: bool,
+}
+
+impl Subscriptions {
+    pub fn new(store: Store, vault: Vault, clock: Clock) -> Subscriptions {
+        Subscriptions { store, vault, known: Cache::new(clock.clone()), clock }
+    }
+
+    /// A subscription as it was at most a few seconds ago, but for one that was not known then.
+    pub async fn known(
+        &self,
+        tenant: &str,
+        id: &str,
+    ) -> Result<Option<std::sync::Arc<Subscription>>, SubscriptionsError> {
+        if let Some(known) = self.known.get(id).filter(|known| known.tenant == tenant) {
+            return Ok(Some(known));
+        }
+        let Some(found) = self.get(tenant, id).await? else { return Ok(None) };
+        let found = std::sync::Arc::new(found);
+        self.known.put(id, found.clone());
+        Ok(Some(found))
+    }
+
+    /// A subscription as it is.
+    pub async fn get(
+        &self,
+        tenant: &str,
+        id: &str,
+    ) -> Result<Option<Subscription>, SubscriptionsError> {
+        match self.store.sealed_subscription(tenant, id).await? {
+            Some(sealed) => Ok(Some(self.open(sealed).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// One page of a tenant's subscriptions, by id.
+    pub async fn list(
+        &self,
+        tenant: &str,
+        page: Page,
+    ) -> Result<(Vec<Subscription>, Option<String>), SubscriptionsError> {
+        let (sealed, next) = self.store.sealed_subscriptions(tenant, page).await?;
+        let mut opened = Vec::new();
+        for one in sealed {
+            opened.push(self.open(one).await?);
+        }
+        Ok((opened, next))
+    }
+
+    /// How many there are to one topic, or to one order, as of a few seconds ago.
+    pub(crate) async fn count(
+        &self,
+        tenant: &str,
+        topic: &Topic,
+        bound: Option<&Bound>,
+    ) -> Result<usize, StoreError> {
+        match (topic, bound) {
+            (Topic::Order { order_id, .. }, Some(bound)) => {
+                let subject = order_id.to_ascii_lowercase();
+                Ok(self.store.recorded(&bound.upstream, &subject).await?.entries.len())
+            }
+            _ => Ok(self.store.asked_for_topic(tenant, &topic.key()).await?.len()),
+        }
+    }
+
+    /// Adds a subscription; `bound` goes with [`Topic::Order`].
+    pub(crate) async fn add(
+        &self,
+        new: &Subscription,
+        bound: Option<&Bound>,
+    ) -> Result<Subscribed, SubscriptionsError> {
+        let now = self.clock.now();
+        let sealed = self.seal(new, bound.map(|bound| bound.upstream.clone())).await?;
+        let snapshot = bound.filter(|bound| bound.snapshot).map(|bound| Snapshot {
+            upstream: bound.upstream.clone(),
+            subject: sealed.order_id.clone().unwrap_or_default().to_ascii_lowercase(),
+            tenant: new.tenant.clone(),
+            subscription: new.id.clone(),
+            asked_at: now,
+        });
+        Ok(self.store.add_subscription(&sealed, snapshot.as_ref(), now).await?)
+    }
+
+    /// Replaces a subscription that still has the revision before; `bound` goes with a
+    /// [`Topic::Order`] that is not what it was.
+    pub(crate) async fn change(
+        &self,
+        new: &Subscription,
+        bound: Option<&Bound>,
+    ) -> Result<Subscribed, SubscriptionsError> {
+        let Some(old) = self.store.sealed_subscription(&new.tenant, &new.id).await? else {
+            return Ok(Subscribed::Changed);
+        };
+        if old.revision + 1 != new.revision {
+            return Ok(Subscribed::Changed);
+        }
+        let upstream = match (&new.topic, bound) {
+            (Topic::Order { .. }, None) => old.upstream.clone(),
+            (_, bound) => bound.map(|bound| bound.upstream.clone()),
+        };
+        let new = self.seal(new, upstream).await?;
+        let written = self.store.change_subscription(&old, &new, self.clock.now()).await?;
+        self.known.forget(&new.id);
+        Ok(written)
+    }
+
+    /// Deletes a subscription, if it is there.
+    pub async fn remove(&self, tenant: &str, id: &str) -> Result<(), SubscriptionsError> {
+        if let Some(old) = self.store.sealed_subscription(tenant, id).await? {
+            self.store.delete_subscription(&old).await?;
+        }
+        self.known.forget(id);
+        Ok(())
+    }
+
+    /// Notes what an endpoint said, where that is news.
+    pub(crate) async fn note_status(
+        &self,
+        subscription: &Subscription,
+        status: &str,
+    ) -> Result<(), StoreError> {
+        let known = self.known.get(&subscription.id);
+        let known =
+            known.as_ref().map_or(subscription.status.as_deref(), |known| known.status.as_deref());
+        if known.is_some_and(|known| first_word(known) == first_word(status)) {
+            return Ok(());
+        }
+        let (tenant, id) = (&subscription.tenant, &subscription.id);
+        self.store.set_subscription_status(tenant, id, status).await?;
+        let noted = Subscription { status: Some(status.into()), ..subscription.clone() };
+        self.known.put(id, noted.into());
+        Ok(())
+    }
+
+    async fn seal(
+        &self,
+        one: &Subscription,
+        upstream: Option<String>,
+    ) -> Result<Sealed, SubscriptionsError> {
+        let mut secrets = Vec::new();
+        for (n, secret) in one.secrets.iter().enumerate() {
+            let place = place(&one.tenant, &one.id, &format!("secret-{n}"));
+            let sealed = self.vault.seal(&place, &secret.secret).await?;
+            secrets.push(SealedSecret { sealed: ByteBuf::from(sealed), until: secret.until });
+        }
+        let (order_type, order_id, event_type) = match &one.topic {
+            Topic::All => (None, None, None),
+            Topic::OrderType(name) => (Some(name.clone()), None, None),
+            Topic::Order { order_type, order_id } => {
+                (Some(order_type.clone()), Some(order_id.clone()), None)
+            }
+            Topic::EventType(name) => (None, None, Some(name.clone())),
+        };
+        let (callback, email) = match &one.target {
+            Target::Callback(callback) => (Some(callback), None),
+            Target::Email(email) => (None, Some(email)),
+        };
+        let basic = callback.and_then(|callback| callback.basic.as_ref());
+        let password = match basic {
+            Some(basic) => {
+                let place = place(&one.tenant, &one.id, "password");
+                Some(ByteBuf::from(self.vault.seal(&place, &basic.password).await?))
+            }
+            None => None,
+        };
+        Ok(Sealed {
+            id: one.id.clone(),
+            tenant: one.tenant.clone(),
+            topic: one.topic.key(),
+            target: target_name(one),
+            order_type,
+            order_id,
+            upstream,
+            event_type,
+            url: callback.map(|callback| callback.url.clone()),
+            email: email.map(|email| email.address.clone()),
+            daily: email.is_some_and(|email| email.digest == Digest::Daily),
+            username: basic.map(|basic| basic.username.clone()),
+            password,
+            public_key: callback.and_then(|callback| callback.public_key.clone()),
+            json: one.format == Format::Json,
+            e164: one.numbers == NumberFormat::E164,
+            mode: match one.mode {
+                Mode::Every => None,
+                Mode::Latest => Some("latest".into()),
+                Mode::Final => Some("final".into()),
+            },
+            halt: one.policy == Policy::Halt,
+            states: one.states.clone(),
+            secrets,
+            waits_ms: one.waits.as_ref().map(|waits| {
+                let millis = waits.iter().map(SignedDuration::as_millis);
+                millis.map(|wait| i64::try_from(wait).unwrap_or(i64::MAX)).collect()
+            }),
+            headers: one.headers.clone(),
+            disabled: !one.enabled,
+            created_at: one.created_at,
+            expires_at: one.expires_at,
+            status: one.status.clone(),
+            revision: one.revision,
+        })
+    }
+
+    async fn open(&self, sealed: Sealed) -> Result<Subscription, SubscriptionsError> {
+        let (tenant, id) = (&sealed.tenant, &sealed.id);
+        let mut secrets = Vec::new();
+        for (n, secret) in sealed.secrets.iter().enumerate() {
+            let place = place(tenant, id, &format!("secret-{n}"));
+            let opened = self.vault.open(&place, &secret.sealed).await?;
+            secrets.push(SigningSecret { secret: opened, until: secret.until });
+        }
+        let basic = match sealed.username.zip(sealed.password) {
+            Some((username, password)) => {
+                let password = self.vault.open(&place(tenant, id, "password"), &password).await?;
+                Some(Credentials { username, password })
+            }
+            None => None,
+        };
+        Ok(Subscription {
+            topic: match (sealed.order_type, sealed.order_id, sealed.event_type) {
+                (Some(order_type), Some(order_id), _) => Topic::Order { order_type, order_id },
+                (Some(order_type), None, _) => Topic::OrderType(order_type),
+                (None, _, Some(event_type)) => Topic::EventType(event_type),
+                (None, _, None) => Topic::All,
+            },
+            target: match sealed.email {
+                Some(address) => Target::Email(Email {
+                    address,
+                    digest: if sealed.daily { Digest::Daily } else { Digest::None },
+                }),
+                None => Target::Callback(Callback {
+                    url: sealed.url.unwrap_or_default(),
+                    basic,
+                    public_key: sealed.public_key,
+                }),
+            },
+            id: sealed.id,
+            tenant: sealed.tenant,
+            format: if sealed.json { Format::Json } else { Format::Xml },
+            numbers: if sealed.e164 { NumberFormat::E164 } else { NumberFormat::Legacy },
+            mode: match sealed.mode.as_deref() {
+                Some("latest") => Mode::Latest,
+                Some("final") => Mode::Final,
+                _ => Mode::Every,
+            },
+            policy: if sealed.halt { Policy::Halt } else { Policy::Skip },
+            states: sealed.states,
+            secrets,
+            waits: sealed
+                .waits_ms
+                .map(|waits| waits.into_iter().map(SignedDuration::from_millis).collect()),
+            headers: sealed.headers,
+            enabled: !sealed.disabled,
+            created_at: sealed.created_at,
+            expires_at: sealed.expires_at,
+            status: sealed.status,
+            revision: sealed.revision,
+        })
+    }
+}
+
+/// Secrets that sign at `now`.
+pub(crate) fn signing(
+    subscription: &Subscription,
+    now: Timestamp,
+) -> impl Iterator<Item = &SecretString> {
+    let current = move |one: &&SigningSecret| one.until.is_none_or(|until| now < until);
+    subscription.secrets.iter().filter(current).map(|one| &one.secret)
+}
+
+/// Where a sealed text stands; it opens nowhere else.
+fn place(tenant: &str, id: &str, field: &str) -> String {
+    format!("{tenant}/{id}/{field}")
+}
+
+/// A name for where a subscription is told, and of which states: no two of one topic have the same.
+fn target_name(one: &Subscription) -> String {
+    let address = match &one.target {
+        Target::Callback(callback) => &callback.url,
+        Target::Email(email) => &email.address,
+    };
+    let mut states: Vec<_> = one.states.iter().map(|state| state.to_ascii_uppercase()).collect();
+    states.sort();
+    let hash = sha256(format!("{address}\n{}", states.join(",")).as_bytes());
+    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The code, of a status such as `200 OK`.
+fn first_word(status: &str) -> &str {
+    status.split(' ').next().unwrap_or_default()
+}
