@@ -3,6 +3,7 @@
 mod demo;
 mod dev;
 mod listen;
+mod openapi;
 mod output;
 mod send;
 mod setup;
@@ -28,6 +29,8 @@ enum Command {
     Dev(dev::Options),
     /// Puts upstreams, tenants and subscriptions into a deployed table
     Setup(setup::Options),
+    /// Prints the description of the relay's own API, in OpenAPI
+    Openapi,
     /// Posts a notification as Bandwidth would
     Send(send::Options),
     /// Is an endpoint that verifies and prints what arrives
@@ -40,6 +43,7 @@ async fn main() -> ExitCode {
         Command::Demo => demo::run().await,
         Command::Dev(options) => dev::run(options).await,
         Command::Setup(options) => setup::run(options).await,
+        Command::Openapi => openapi::run(),
         Command::Send(options) => send::run(options).await,
         Command::Listen(options) => listen::run(options).await,
     };

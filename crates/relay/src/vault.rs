@@ -28,7 +28,7 @@ const VERSION: u8 = 1;
 const CURRENT: u8 = 1;
 
 /// KMS unwraps a data key in this encryption context only, and template.yaml grants no other.
-const CONTEXT: (&str, &str) = ("hookline", "data-key");
+pub const CONTEXT: (&str, &str) = ("hookline", "data-key");
 
 /// A secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]

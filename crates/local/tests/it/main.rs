@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
 
+mod api_xml;
 mod crash_points;
 mod ingest;
 mod logs;
+mod openapi;
 mod road;
 mod serve;
 mod stage;

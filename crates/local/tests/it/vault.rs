@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::World;
-use relay::vault::VaultError;
+use relay::vault::{CONTEXT, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
 use simulator::Clock;
 use simulator::aws::{Aws, Call, Fault, Service};
@@ -213,4 +213,15 @@ async fn no_error_tells_what_kms_answered() {
     let told = format!("{error} {error:?}");
     assert!(told.contains("KMSInternalException"), "{told}");
     assert!(!told.contains("Response") && !told.contains(PLAIN), "{told}");
+}
+
+#[test]
+fn the_template_grants_the_context_that_the_code_gives() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+    let template = std::fs::read_to_string(path).unwrap();
+    let (name, value) = CONTEXT;
+    let condition = format!("{{StringEquals: {{\"kms:EncryptionContext:{name}\": {value}}}}}");
+    let (_, grant) = template.split_once("Action: kms:Decrypt").unwrap();
+    let statement: Vec<&str> = grant.lines().take(3).collect();
+    assert!(statement.join(" ").contains(&condition), "{statement:?}");
 }

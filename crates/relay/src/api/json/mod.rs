@@ -82,12 +82,24 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .nest(ROOT, for_tenants())
         .nest(ROOT, for_the_operators());
     let mut document = paths.into_openapi();
+    name_operations(&mut document);
     let components = document.components.get_or_insert_default();
     for (name, scheme) in [("basic", HttpAuthScheme::Basic), ("bearer", HttpAuthScheme::Bearer)] {
         let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
         components.add_security_scheme(name, scheme);
     }
     document
+}
+
+/// Handlers have short names, each within its module; in the document a name stands alone.
+fn name_operations(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+            operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
+        }
+    }
 }
 
 static DOCUMENT: LazyLock<String> =
