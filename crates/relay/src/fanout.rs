@@ -13,9 +13,7 @@ use jiff::SignedDuration;
 
 use crate::Clock;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{
-    Entry, FeedEntry, Lane, Page, Put, Recorded, Snapshot, Store, StoreError, StoredEvent,
-};
+use crate::store::{FeedEntry, Lane, Page, Put, Snapshot, Store, StoreError, StoredEvent};
 
 /// How often a place is chosen anew because its lane changed meanwhile. One handler works on a lane
 /// at a time, so a second choice is rare and a fifth does not happen by itself.
@@ -112,20 +110,9 @@ impl New {
 
 async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
     let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
-    let recorded = match &notification.order {
-        Some(_) => fanout.store.recorded(&event.upstream, &event.subject).await?,
-        None => Recorded::default(),
-    };
-    let owner = owner(fanout, event, &notification, recorded.owner).await?;
+    let owner = owner(fanout, event, &notification).await?;
     let matching = match &owner {
-        Some(tenant) => {
-            // Before it is decided who hears of it: whoever subscribes from now on and asks for the
-            // state of now has to find it here.
-            if let Some(record) = record(event, &notification) {
-                fanout.store.put_order_record(tenant, &record, event.received_at).await?;
-            }
-            matching(fanout, tenant, &notification, recorded.entries).await?
-        }
+        Some(tenant) => matching(fanout, tenant, event, &notification).await?,
         None => Vec::new(),
     };
     let entry = feed_entry(event, &notification, matching);
@@ -168,7 +155,14 @@ async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
 async fn last_state(fanout: &Fanout, wish: &Snapshot) -> Result<Option<StoredEvent>, FanoutError> {
     let mut after = None;
     loop {
-        let page = Page { limit: EVENTS_AT_ONCE, after, newest_first: true, ..Page::default() };
+        // What was fanned out before this has to be there.
+        let page = Page {
+            limit: EVENTS_AT_ONCE,
+            after,
+            newest_first: true,
+            as_of_now: true,
+            ..Page::default()
+        };
         let (events, next) = fanout.store.events(&wish.upstream, &wish.subject, page).await?;
         for event in events {
             let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
@@ -185,40 +179,47 @@ async fn last_state(fanout: &Fanout, wish: &Snapshot) -> Result<Option<StoredEve
 
 /// Whose event this is. Where an upstream has rules, the owner of an order is recorded when it is
 /// first seen: a later notification that lacks what the rule looks at, or a change of the rules,
-/// must not show one tenant's order to another.
+/// must not show one tenant's order to another. An operator can record one too.
 async fn owner(
     fanout: &Fanout,
     event: &StoredEvent,
     notification: &Notification,
-    recorded: Option<String>,
 ) -> Result<Option<String>, StoreError> {
-    if recorded.is_some() {
-        return Ok(recorded);
-    }
     let Some(upstream) = fanout.store.upstream(&event.upstream).await? else {
         return Ok(None);
     };
+    if notification.order.is_none() {
+        return Ok(upstream.owner(notification).map(Into::into));
+    }
+    if let Some(claimed) = fanout.store.claim(&event.upstream, &event.subject).await? {
+        return Ok(Some(claimed));
+    }
     match upstream.owner(notification) {
-        Some(tenant) if !upstream.rules.is_empty() && notification.order.is_some() => {
+        Some(tenant) if !upstream.rules.is_empty() => {
             fanout.store.put_claim(&event.upstream, &event.subject, tenant).await.map(Some)
         }
         owner => Ok(owner.map(Into::into)),
     }
 }
 
-/// The subscriptions that an event goes to. `beside` are those that asked for its order alone.
+/// Records what an event says of its order; answers the subscriptions that it goes to.
+///
+/// The record comes first: it is given back with who asked for this order alone, and whoever
+/// subscribes later and asks for the state of now finds the event in it.
 async fn matching(
     fanout: &Fanout,
     tenant: &str,
+    event: &StoredEvent,
     notification: &Notification,
-    beside: Vec<Entry>,
 ) -> Result<Vec<String>, StoreError> {
-    let now = fanout.clock.now();
-    // An order may have had another owner when somebody asked for it.
-    let mut asked: Vec<Entry> = beside.into_iter().filter(|one| one.tenant == tenant).collect();
+    let mut asked = match record(event, notification) {
+        Some(record) => fanout.store.put_order_record(tenant, &record, event.received_at).await?,
+        None => Vec::new(),
+    };
     for topic in Topic::keys_of(notification) {
         asked.extend(fanout.store.asked_for_topic(tenant, &topic).await?.iter().cloned());
     }
+    let now = fanout.clock.now();
     let passing = asked.iter().filter(|one| !one.mail && one.filter.passes(notification, now));
     Ok(passing.map(|one| one.id.clone()).collect())
 }

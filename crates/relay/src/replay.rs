@@ -72,6 +72,7 @@ fn feed_page(filter: &ReplayFilter, limit: u16, after: Option<String>) -> Page {
         // Its entries begin with the time.
         to: filter.to.map(|to| format!("{}~", sortable(to))),
         newest_first: false,
+        as_of_now: false,
     }
 }
 

@@ -88,20 +88,9 @@ impl Subscriptions {
         Ok((opened, next))
     }
 
-    /// How many there are to one topic, or to one order, as of a few seconds ago.
-    pub(crate) async fn count(
-        &self,
-        tenant: &str,
-        topic: &Topic,
-        bound: Option<&Bound>,
-    ) -> Result<usize, StoreError> {
-        match (topic, bound) {
-            (Topic::Order { order_id, .. }, Some(bound)) => {
-                let subject = order_id.to_ascii_lowercase();
-                Ok(self.store.recorded(&bound.upstream, &subject).await?.entries.len())
-            }
-            _ => Ok(self.store.asked_for_topic(tenant, &topic.key()).await?.len()),
-        }
+    /// How many there are to one topic, as of a few seconds ago.
+    pub(crate) async fn count(&self, tenant: &str, topic: &Topic) -> Result<usize, StoreError> {
+        Ok(self.store.asked_for_topic(tenant, &topic.key()).await?.len())
     }
 
     /// Adds a subscription; `bound` goes with [`Topic::Order`].
@@ -111,7 +100,7 @@ impl Subscriptions {
         bound: Option<&Bound>,
     ) -> Result<Subscribed, SubscriptionsError> {
         let now = self.clock.now();
-        let sealed = self.seal(new, bound.map(|bound| bound.upstream.clone())).await?;
+        let sealed = self.seal(new).await?;
         let snapshot = bound.filter(|bound| bound.snapshot).map(|bound| Snapshot {
             upstream: bound.upstream.clone(),
             subject: sealed.order_id.clone().unwrap_or_default().to_ascii_lowercase(),
@@ -122,12 +111,10 @@ impl Subscriptions {
         Ok(self.store.add_subscription(&sealed, snapshot.as_ref(), now).await?)
     }
 
-    /// Replaces a subscription that still has the revision before; `bound` goes with a
-    /// [`Topic::Order`] that is not what it was.
+    /// Replaces a subscription that still has the revision before.
     pub(crate) async fn change(
         &self,
         new: &Subscription,
-        bound: Option<&Bound>,
     ) -> Result<Subscribed, SubscriptionsError> {
         let Some(old) = self.store.sealed_subscription(&new.tenant, &new.id).await? else {
             return Ok(Subscribed::Changed);
@@ -135,11 +122,7 @@ impl Subscriptions {
         if old.revision + 1 != new.revision {
             return Ok(Subscribed::Changed);
         }
-        let upstream = match (&new.topic, bound) {
-            (Topic::Order { .. }, None) => old.upstream.clone(),
-            (_, bound) => bound.map(|bound| bound.upstream.clone()),
-        };
-        let new = self.seal(new, upstream).await?;
+        let new = self.seal(new).await?;
         let written = self.store.change_subscription(&old, &new, self.clock.now()).await?;
         self.known.forget(&new.id);
         Ok(written)
@@ -173,11 +156,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    async fn seal(
-        &self,
-        one: &Subscription,
-        upstream: Option<String>,
-    ) -> Result<Sealed, SubscriptionsError> {
+    async fn seal(&self, one: &Subscription) -> Result<Sealed, SubscriptionsError> {
         let mut secrets = Vec::new();
         for (n, secret) in one.secrets.iter().enumerate() {
             let place = place(&one.tenant, &one.id, &format!("secret-{n}"));
@@ -211,7 +190,6 @@ impl Subscriptions {
             target: target_name(one),
             order_type,
             order_id,
-            upstream,
             event_type,
             url: callback.map(|callback| callback.url.clone()),
             email: email.map(|email| email.address.clone()),

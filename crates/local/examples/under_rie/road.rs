@@ -22,6 +22,7 @@ pub(crate) async fn walk(stage: &Stage, report: &mut Report) -> anyhow::Result<(
     fanout(stage, report).await?;
     deliver(stage, report).await?;
     schedule(stage, report).await?;
+    api(stage, report).await?;
     for function in FUNCTIONS {
         let name = format!("{function}: does not start without TABLE, and says so");
         report.check(&name, refuses_to_start(stage, function)).await;
@@ -406,6 +407,63 @@ async fn park(stage: &Stage, wake: &Wake, at: Timestamp) -> anyhow::Result<()> {
     let settled = stage.world.store.put_off(&wake.lane, &delivery, &attempt, "", at, true).await?;
     ensure!(settled == Settled::Done);
     Ok(())
+}
+
+// ---- api
+
+async fn api(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
+    let lambda = stage.start("api").await?;
+    let sample = &stage.samples.api;
+    report
+        .check("api: lists the tenant's subscriptions, as the sample asks", async {
+            let answer = lambda.done(sample).await?;
+            ensure!(status(&answer) == 200, "{answer}");
+            let listed: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+            let id = stage.samples.wake()?.lane.subscription;
+            ensure!(listed["items"][0]["id"] == id.as_str(), "{listed}");
+            Ok(())
+        })
+        .await;
+    report
+        .check("api: makes a subscription for a client of Bandwidth's", async {
+            let body = "<Subscription><OrderType>orders</OrderType><CallbackSubscription>\
+                        <URL>https://127.0.0.1:9999/</URL></CallbackSubscription></Subscription>";
+            let path = format!("/api/accounts/{TENANT}/subscriptions");
+            let made = lambda.done(&request(sample, "POST", &path, body)).await?;
+            ensure!(status(&made) == 201, "{made}");
+            let location = made["headers"]["location"].as_str().context("no Location")?;
+            let host = sample["headers"]["host"].as_str().unwrap_or_default();
+            ensure!(location.starts_with(&format!("https://{host}{path}/")), "{location}");
+            Ok(())
+        })
+        .await;
+    report
+        .check("api: asks for credentials where there are none", async {
+            let mut event = sample.clone();
+            event["headers"].as_object_mut().context("no headers")?.remove("authorization");
+            challenged(&lambda.done(&event).await?)
+        })
+        .await;
+    stage.world.aws.inject(refuse_table);
+    report
+        .check("api: answers 503 while the table refuses", async {
+            let answer = lambda.done(sample).await?;
+            ensure!(status(&answer) == 503, "{answer}");
+            Ok(())
+        })
+        .await;
+    stage.world.aws.heal();
+    leave(stage, report, "api", &lambda).await
+}
+
+/// The sample as another request of the same caller.
+fn request(sample: &Value, method: &str, path: &str, body: &str) -> Value {
+    let mut event = with_body(sample, body);
+    event["requestContext"]["http"]["method"] = method.into();
+    event["requestContext"]["http"]["path"] = path.into();
+    event["rawPath"] = path.into();
+    event["isBase64Encoded"] = false.into();
+    event
 }
 
 // ---- All of them

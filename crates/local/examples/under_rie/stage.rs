@@ -12,6 +12,7 @@ use local::World;
 use relay::Dice;
 use relay::queue::Wake;
 use relay::setup::{self, Wanted};
+use relay::store::{ApiKey, Role};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -23,7 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::emulator::Emulator;
 
-pub(crate) const FUNCTIONS: [&str; 5] = ["ingest", "inbox", "fanout", "deliver", "schedule"];
+pub(crate) const FUNCTIONS: [&str; 6] = ["ingest", "inbox", "fanout", "deliver", "schedule", "api"];
 
 /// The account in the sample events.
 pub(crate) const UPSTREAM: &str = "9900012";
@@ -42,6 +43,7 @@ pub(crate) struct Samples {
     pub(crate) fanout: Value,
     pub(crate) deliver: Value,
     pub(crate) schedule: Value,
+    pub(crate) api: Value,
 }
 
 pub(crate) struct Stage {
@@ -70,10 +72,10 @@ impl Stage {
             |_: &Received, nth: usize| Answer::status(if nth == FAILING_POST { 500 } else { 200 });
         let endpoint = Endpoint::start(0, Vec::new(), script).await?;
         let password = put_upstream(&world, &samples).await?;
-        setup::tenant(&world.store, TENANT, world.relay_clock().now()).await?;
+        let api_password = put_tenant(&world, &samples).await?;
         let signing_secret = put_subscription(&world, &samples, &endpoint.url()).await?;
         endpoint.set_secrets(vec![signing_secret.clone()]);
-        let secrets = vec![password, signing_secret];
+        let secrets = vec![password, api_password, signing_secret];
         Ok(Stage { rie, functions, world, endpoint, samples, secrets, aws_url, server })
     }
 
@@ -140,6 +142,7 @@ impl Samples {
             fanout: read("fanout")?,
             deliver: read("deliver")?,
             schedule: read("schedule")?,
+            api: read("api")?,
         })
     }
 
@@ -154,15 +157,38 @@ impl Samples {
     }
 }
 
-/// The upstream whose credentials the sample for ingest carries; answers their password.
-async fn put_upstream(world: &World, samples: &Samples) -> anyhow::Result<String> {
-    let header = samples.ingest["headers"]["authorization"].as_str();
+/// The tenant whose key the sample for api carries; answers the key's secret.
+async fn put_tenant(world: &World, samples: &Samples) -> anyhow::Result<String> {
+    let now = world.relay_clock().now();
+    setup::tenant(&world.store, TENANT, now).await?;
+    let (id, secret) = credentials(&samples.api)?;
+    let key = ApiKey {
+        id,
+        tenant: Some(TENANT.into()),
+        role: Role::Write,
+        name: None,
+        secret_sha256: Sha256::digest(&secret).into(),
+        created_at: now,
+    };
+    world.store.put_api_key(&key).await?;
+    Ok(secret)
+}
+
+/// Username and password of a sample.
+fn credentials(sample: &Value) -> anyhow::Result<(String, String)> {
+    let header = sample["headers"]["authorization"].as_str();
     let encoded = header.and_then(|it| it.strip_prefix("Basic ")).context("no credentials")?;
     let decoded = String::from_utf8(STANDARD.decode(encoded)?)?;
     let (username, password) = decoded.split_once(':').context("no password")?;
+    Ok((username.into(), password.into()))
+}
+
+/// The upstream whose credentials the sample for ingest carries; answers their password.
+async fn put_upstream(world: &World, samples: &Samples) -> anyhow::Result<String> {
+    let (username, password) = credentials(&samples.ingest)?;
     let credentials = IngestCredentials {
-        username: username.into(),
-        password_sha256: Sha256::digest(password).into(),
+        username,
+        password_sha256: Sha256::digest(&password).into(),
         until: None,
     };
     let upstream = Upstream {
@@ -173,7 +199,7 @@ async fn put_upstream(world: &World, samples: &Samples) -> anyhow::Result<String
         revision: 1,
     };
     world.store.put_upstream(&upstream).await?;
-    Ok(password.into())
+    Ok(password)
 }
 
 /// The subscription that the sample for deliver names; answers its signing secret.

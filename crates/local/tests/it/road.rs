@@ -342,7 +342,7 @@ async fn one_delivery_costs_what_is_promised() {
     let calls: Vec<String> = stage.aws.calls().into_iter().map(|call| call.operation).collect();
     let expected = [
         "PutItem",     // ingest: the event
-        "Query",       // fanout: what is recorded of the order
+        "GetItem",     // fanout: the order's recorded owner
         "UpdateItem",  // fanout: the order as its tenant lists it
         "PutItem",     // fanout: the feed entry
         "Query",       // fanout: the end of the lane

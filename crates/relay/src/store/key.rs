@@ -9,11 +9,10 @@
 //! | quarantined body | `UPSTREAM#{account}#QUARANTINE` | `{received_at}#{hash}` |
 //! | event | `ORDER#{account}#{subject}` | `EVENT#{event key}` |
 //! | tenant's note | `ORDER#{account}#{subject}` | `NOTE#{id}` |
-//! | owner of an order, recorded | `ORDER#{account}#{subject}` | `ORDER` |
-//! | who asked for this one order | `ORDER#{account}#{subject}` | `ORDER#SUBSCRIPTION#{tenant}#{target}` |
+//! | owner of an order, recorded | `ORDER#{account}#{subject}` | `CLAIM` |
 //! | first sight of an undated event | `ORDER#{account}#{subject}` | `SEEN#{digest}` |
 //! | wish for the state of now | `ORDER#{account}#{subject}` | `SNAPSHOT#{subscription}` |
-//! | order, as its tenant lists it | `TENANT#{tenant}#ORDERS#{type}` | `{subject}` |
+//! | order as its tenant lists it, and who asked for it alone | `TENANT#{tenant}#ORDERS#{type}` | `{subject}` |
 //! | subscription | `TENANT#{tenant}` | `SUBSCRIPTION#{id}` |
 //! | who asked for a topic | `TENANT#{tenant}#TOPIC#{topic}` | `{target}` |
 //! | feed entry | `TENANT#{tenant}#FEED` | `{received_at}#{digest}` |
@@ -133,16 +132,8 @@ pub(super) fn seen(account: &str, subject: &str, digest: &str) -> Key {
     Key { pk: order(account, subject), sk: format!("SEEN#{digest}") }
 }
 
-/// What is recorded of an order begins with this: its owner, and who asked for it.
-pub(super) const RECORDED: &str = "ORDER";
-
 pub(super) fn claim(account: &str, subject: &str) -> Key {
-    Key { pk: order(account, subject), sk: RECORDED.into() }
-}
-
-/// `target` is [`crate::store::subscription`]'s name for where to tell.
-pub(super) fn asked_for_order(account: &str, subject: &str, tenant: &str, target: &str) -> Key {
-    Key { pk: order(account, subject), sk: format!("{RECORDED}#SUBSCRIPTION#{tenant}#{target}") }
+    Key { pk: order(account, subject), sk: "CLAIM".into() }
 }
 
 pub(super) const NOTE_PREFIX: &str = "NOTE#";

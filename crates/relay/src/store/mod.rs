@@ -39,7 +39,7 @@ pub use key::Lane;
 pub use quarantine::Quarantined;
 pub use registry::{ApiKey, Role, Tenant};
 pub use subscription::Snapshot;
-pub(crate) use subscription::{Entry, Recorded, Sealed, SealedSecret, Subscribed};
+pub(crate) use subscription::{Entry, Sealed, SealedSecret, Subscribed};
 pub use table::{Page, Written};
 
 /// The table could not be read or written as asked.

@@ -1,15 +1,21 @@
 //! Orders as their tenants see them, and tenants' notes on them.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::event::{EventKey, sortable};
 use domain::record::{OrderNote, OrderRecord};
 use domain::subscription::type_key;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, RETENTION, number, text};
+use super::item::{Attributes, Item, RETENTION, number, text};
 use super::table::{Page, Read};
-use super::{Store, StoreError, StoredEvent, event, failed, key};
+use super::{Entry, Store, StoreError, StoredEvent, event, failed, key};
+
+/// An order is listed for this long after its last event: as long as Bandwidth lists its own.
+const LISTED: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 
 #[derive(Serialize, Deserialize)]
 struct Body {
@@ -39,20 +45,21 @@ struct NoteBody {
 
 impl Store {
     /// Writes what the newest event says of an order; an older one changes nothing. `record` is as
-    /// if this event were the only one.
+    /// if this event were the only one. Answers who asked for this order alone, as of this write.
     pub(crate) async fn put_order_record(
         &self,
         tenant: &str,
         record: &OrderRecord,
         received_at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Entry>, StoreError> {
         let action = "write what is known of an order";
         let subject = record.order_id.to_ascii_lowercase();
         let key = key::order_record(tenant, &type_key(&record.order_type), &subject);
-        let expires = received_at.as_second() + RETENTION.as_secs();
+        let expires = received_at.as_second() + LISTED.as_secs();
         let mut set = "SET v = :v, expires = :expires, #upstream = :upstream, \
                        order_type = :type, order_id = :id, last_at = :at, last_key = :key, \
-                       first_at = if_not_exists(first_at, :at)"
+                       first_at = if_not_exists(first_at, :at), \
+                       asked = if_not_exists(asked, :nobody)"
             .to_owned();
         let mut update = self
             .client
@@ -62,6 +69,7 @@ impl Store {
             .condition_expression("attribute_not_exists(pk) OR last_key < :key")
             .expression_attribute_names("#upstream", "upstream")
             .expression_attribute_values(":v", number(1))
+            .expression_attribute_values(":nobody", AttributeValue::M(Attributes::new()))
             .expression_attribute_values(":expires", number(expires))
             .expression_attribute_values(":upstream", text(&record.upstream))
             .expression_attribute_values(":type", text(&record.order_type))
@@ -86,13 +94,29 @@ impl Store {
             set.push_str(", number_count = :count");
             update = update.expression_attribute_values(":count", number(record.number_count));
         }
-        match update.update_expression(set).send().await {
-            Ok(_) => Ok(()),
+        // What stands after the write, or instead of it, costs no read.
+        let written = update
+            .update_expression(set)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let stands = match written {
+            Ok(written) => written.attributes,
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(failed(action)(error)),
+                Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
+                    failure.item.clone()
+                }
+                _ => return Err(failed(action)(error)),
             },
-        }
+        };
+        let asked = stands.and_then(|mut stands| stands.remove("asked"));
+        let asked: HashMap<String, Entry> = asked
+            .map(serde_dynamo::from_attribute_value)
+            .transpose()
+            .map_err(|source| StoreError::Shape { action, source: source.into() })?
+            .unwrap_or_default();
+        Ok(asked.into_values().collect())
     }
 
     /// What is known of an order of a tenant's.

@@ -1,8 +1,9 @@
 //! Subscriptions in the table, their secrets sealed, and who asked for what.
 //!
-//! A subscription is two items that are written together: the whole of it under its tenant, and
-//! under its topic, or beside its order, an entry that fanout reads. The entry's key holds the
-//! target, so that no two subscriptions of one topic have the same.
+//! A subscription is two things that are written together: the whole of it under its tenant, and an
+//! entry that fanout reads. To a topic, that is an item of its own; to one order, it stands in the
+//! order's record, which fanout writes anyway and is given back for nothing. Either way its name is
+//! the target's, so that no two subscriptions to the same have the same target.
 
 use std::sync::Arc;
 
@@ -10,8 +11,10 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
-use domain::subscription::Filter;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::subscription::{Filter, type_key};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -23,6 +26,9 @@ use super::{Store, StoreError, failed};
 
 /// An expired subscription is kept this long: what it matched before is still being delivered.
 const EXPIRED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Subscriptions to one order: each makes its record larger, which is written at each event.
+pub(crate) const ORDER_SUBSCRIPTIONS_MAX: usize = 10;
 
 /// Wishes for the state of now are read off the stream at once, which itself keeps a day.
 const SNAPSHOT_KEPT: SignedDuration = SignedDuration::from_hours(48);
@@ -40,9 +46,6 @@ pub(crate) struct Sealed {
     pub(crate) order_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) order_id: Option<String>,
-    /// Of the one order that it is about: the Bandwidth account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) upstream: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) event_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,16 +99,12 @@ pub(crate) struct Entry {
     pub(crate) tenant: String,
     #[serde(flatten)]
     pub(crate) filter: Filter,
+    /// Epoch seconds at which it has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<i64>,
     /// Told by mail.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) mail: bool,
-}
-
-/// What is recorded of an order: its owner, if it had to be recorded, and who asked for it.
-#[derive(Debug, Default)]
-pub(crate) struct Recorded {
-    pub(crate) owner: Option<String>,
-    pub(crate) entries: Vec<Entry>,
 }
 
 /// Somebody wants to be told the present state of an order, as its first delivery.
@@ -141,6 +140,8 @@ pub(crate) enum Subscribed {
     Done,
     /// Another subscription of the topic has this target.
     Duplicate,
+    /// There are too many to this order.
+    TooMany,
     /// It was changed or deleted meanwhile, or exists already.
     Changed,
 }
@@ -150,14 +151,17 @@ impl Sealed {
         key::subscription(&self.tenant, &self.id)
     }
 
-    fn entry_key(&self) -> Key {
-        match (&self.upstream, &self.order_id) {
-            (Some(upstream), Some(order_id)) => {
-                let subject = order_id.to_ascii_lowercase();
-                key::asked_for_order(upstream, &subject, &self.tenant, &self.target)
-            }
-            _ => key::asked_for_topic(&self.tenant, &self.topic, &self.target),
-        }
+    /// Of a subscription to one order, where that is recorded.
+    fn order_key(&self) -> Option<Key> {
+        let (order_type, order_id) = self.order_type.as_ref().zip(self.order_id.as_ref())?;
+        let subject = order_id.to_ascii_lowercase();
+        Some(key::order_record(&self.tenant, &type_key(order_type), &subject))
+    }
+
+    /// Where its entry stands, and under what name there.
+    fn entry_place(&self) -> (Key, &str) {
+        let of_topic = || key::asked_for_topic(&self.tenant, &self.topic, &self.target);
+        (self.order_key().unwrap_or_else(of_topic), &self.target)
     }
 
     fn entry(&self) -> Entry {
@@ -169,6 +173,7 @@ impl Sealed {
                 states: self.states.clone(),
                 expires_at: self.expires_at,
             },
+            until: self.expires_at.map(Timestamp::as_second),
             mail: self.email.is_some(),
         }
     }
@@ -207,7 +212,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Subscribed, StoreError> {
         let mut together = vec![self.whole(new, Before::Itself(old.revision))?];
-        if old.entry_key() == new.entry_key() {
+        if old.entry_place() == new.entry_place() {
             together.push(self.entry_put(new, Before::Itself(0), now)?);
         } else {
             together.push(self.entry_put(new, Before::Nothing, now)?);
@@ -227,8 +232,8 @@ impl Store {
             .build()
             .map(|delete| TransactWriteItem::builder().delete(delete));
         match self.subscribe(action, vec![built(whole)?, self.entry_delete(old)?]).await? {
-            // It had expired, and another has taken its place.
-            Subscribed::Duplicate => self.delete(action, old.key()).await,
+            // It had expired, and another has taken its place; or its order's record has expired.
+            Subscribed::Duplicate | Subscribed::TooMany => self.delete(action, old.key()).await,
             Subscribed::Done | Subscribed::Changed => Ok(()),
         }
     }
@@ -314,41 +319,6 @@ impl Store {
         Ok(entries)
     }
 
-    /// What is recorded of an order, as it is now.
-    pub(crate) async fn recorded(
-        &self,
-        account: &str,
-        subject: &str,
-    ) -> Result<Recorded, StoreError> {
-        /// An owner's item or an entry.
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Entry(Entry),
-            Owner { tenant: String },
-        }
-        let action = "read what is recorded of an order";
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :recorded)")
-            .expression_attribute_values(":pk", text(key::order(account, subject)))
-            .expression_attribute_values(":recorded", text(key::RECORDED))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut recorded = Recorded::default();
-        while let Some(item) = pages.next().await {
-            match read::<Either>(action, item.map_err(failed(action))?)?.body {
-                Either::Entry(entry) => recorded.entries.push(entry),
-                Either::Owner { tenant } => recorded.owner = Some(tenant),
-            }
-        }
-        Ok(recorded)
-    }
-
     /// Asks for the present state of an order. Asking twice is asking once.
     pub(crate) async fn put_snapshot(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
         let action = "ask for the state of an order";
@@ -376,6 +346,7 @@ impl Store {
         };
         match () {
             () if failed_at(0) => Ok(Subscribed::Changed),
+            () if failed_at(1) && is_full(&reasons[1]) => Ok(Subscribed::TooMany),
             () if failed_at(1) => Ok(Subscribed::Duplicate),
             () => Err(failed(action)(error)),
         }
@@ -404,32 +375,71 @@ impl Store {
         before: Before,
         now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
-        let item = write("write a subscription", &one.item(one.entry_key(), one.entry()))?;
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = match before {
-            // One that has expired is in nobody's way. `expires` is later by what it is kept.
-            Before::Nothing => put
-                .condition_expression("attribute_not_exists(pk) OR expires <= :expired")
-                .expression_attribute_values(
-                    ":expired",
-                    number(now.as_second() + EXPIRED_KEPT.as_secs()),
-                ),
-            Before::Itself(_) => put
-                .condition_expression("attribute_not_exists(pk) OR id = :id")
+        let action = "write a subscription";
+        let Some(order) = one.order_key() else {
+            let item = write(action, &one.item(one.entry_place().0, one.entry()))?;
+            let put = Put::builder().table_name(&self.table).set_item(Some(item));
+            let put = match before {
+                // One that has expired is in nobody's way.
+                Before::Nothing => put
+                    .condition_expression("attribute_not_exists(pk) OR #until <= :now")
+                    .expression_attribute_names("#until", "until")
+                    .expression_attribute_values(":now", number(now.as_second())),
+                Before::Itself(_) => put
+                    .condition_expression("attribute_not_exists(pk) OR id = :id")
+                    .expression_attribute_values(":id", text(&one.id)),
+            };
+            return built(put.build().map(|put| TransactWriteItem::builder().put(put)));
+        };
+        let entry = serde_dynamo::to_attribute_value(one.entry())
+            .map_err(|source| StoreError::Shape { action, source: source.into() })?;
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(order.attributes()))
+            .update_expression("SET asked.#target = :entry")
+            .expression_attribute_names("#target", &one.target)
+            .expression_attribute_values(":entry", entry)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let update = match before {
+            Before::Nothing => update
+                .condition_expression(
+                    "size(asked) < :max \
+                     AND (attribute_not_exists(asked.#target) OR asked.#target.#until <= :now)",
+                )
+                .expression_attribute_names("#until", "until")
+                .expression_attribute_values(":max", number(ORDER_SUBSCRIPTIONS_MAX))
+                .expression_attribute_values(":now", number(now.as_second())),
+            Before::Itself(_) => update
+                .condition_expression(
+                    "attribute_exists(asked) \
+                     AND (attribute_not_exists(asked.#target) OR asked.#target.id = :id)",
+                )
                 .expression_attribute_values(":id", text(&one.id)),
         };
-        built(put.build().map(|put| TransactWriteItem::builder().put(put)))
+        built(update.build().map(|update| TransactWriteItem::builder().update(update)))
     }
 
     /// Deletes an entry unless another subscription has taken its place.
     fn entry_delete(&self, one: &Sealed) -> Result<TransactWriteItem, StoreError> {
-        let delete = Delete::builder()
+        let id = text(&one.id);
+        let Some(order) = one.order_key() else {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .set_key(Some(one.entry_place().0.attributes()))
+                .condition_expression("attribute_not_exists(pk) OR id = :id")
+                .expression_attribute_values(":id", id)
+                .build();
+            return built(delete.map(|delete| TransactWriteItem::builder().delete(delete)));
+        };
+        let update = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(one.entry_key().attributes()))
-            .condition_expression("attribute_not_exists(pk) OR id = :id")
-            .expression_attribute_values(":id", text(&one.id))
+            .set_key(Some(order.attributes()))
+            .update_expression("REMOVE asked.#target")
+            .condition_expression("asked.#target.id = :id")
+            .expression_attribute_names("#target", &one.target)
+            .expression_attribute_values(":id", id)
             .build();
-        built(delete.map(|delete| TransactWriteItem::builder().delete(delete)))
+        built(update.map(|update| TransactWriteItem::builder().update(update)))
     }
 
     fn snapshot_put(&self, snapshot: &Snapshot) -> Result<TransactWriteItem, StoreError> {
@@ -446,6 +456,13 @@ enum Before {
     Nothing,
     /// The same one, at this revision.
     Itself(u64),
+}
+
+/// Whether an order's record turned a subscription away although none has its target.
+fn is_full(reason: &CancellationReason) -> bool {
+    let asked = reason.item.as_ref().and_then(|item| item.get("asked"));
+    let asked = asked.and_then(|asked| asked.as_m().ok());
+    asked.is_some_and(|asked| asked.len() >= ORDER_SUBSCRIPTIONS_MAX)
 }
 
 fn snapshot_item(snapshot: &Snapshot) -> Item<Snapshot> {

@@ -85,11 +85,12 @@ impl Store {
         self.put("record who owns an order", &item).await
     }
 
-    /// The recorded owner of an order.
+    /// The tenant for which an order was recorded; `None` when there is no record.
     pub async fn claim(&self, account: &str, subject: &str) -> Result<Option<String>, StoreError> {
         let action = "read who owns an order";
+        // Where this is too early for a record, `put_claim` finds it.
         let claim: Option<Claim> =
-            self.get(action, key::claim(account, subject), Read::Now).await?;
+            self.get(action, key::claim(account, subject), Read::Soon).await?;
         Ok(claim.map(|claim| claim.tenant))
     }
 

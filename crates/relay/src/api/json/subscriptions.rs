@@ -286,13 +286,12 @@ pub(super) async fn replace(
         return Err(Problem::invalid("snapshot", "Only a new subscription can ask for this."));
     }
     let wanted = wanted(&api, &tenant, request, Some(&old))?;
-    let bound = match wanted.topic == old.topic {
-        true => None,
-        false => bound(&api, &tenant, &wanted.topic, false).await?,
-    };
+    if wanted.topic != old.topic {
+        bound(&api, &tenant, &wanted.topic, false).await?;
+    }
     let was_enabled = old.enabled;
     let new = wanted.made(id, old.secrets, old.created_at, old.status, old.revision + 1);
-    change(&api, &new, bound).await?;
+    change(&api, &new).await?;
     if new.enabled && !was_enabled {
         drain(&api, &new).await?;
     }
@@ -335,7 +334,7 @@ pub(super) async fn rotate_secret(
     let newest = old.secrets.iter().find(|one| one.until.is_none());
     secrets.extend(newest.map(|one| SigningSecret { until: Some(until), ..one.clone() }));
     let new = Subscription { secrets, revision: old.revision + 1, ..old };
-    change(&api, &new, None).await?;
+    change(&api, &new).await?;
     Ok(Json(RotatedSecret { signing_secret: fresh.expose_secret().into(), previous_until: until }))
 }
 
@@ -380,11 +379,12 @@ async fn find(api: &Api, tenant: &str, id: &str) -> Result<Subscription, Problem
         .ok_or_else(|| Problem::not_found("subscription"))
 }
 
-async fn change(api: &Api, new: &Subscription, bound: Option<Bound>) -> Result<(), Problem> {
-    match api.subscriptions.change(new, bound.as_ref()).await? {
+async fn change(api: &Api, new: &Subscription) -> Result<(), Problem> {
+    match api.subscriptions.change(new).await? {
         Subscribed::Done => Ok(()),
         Subscribed::Changed => Err(Problem::changed()),
         Subscribed::Duplicate => Err(setup::SetupError::Duplicate.into()),
+        Subscribed::TooMany => Err(setup::SetupError::TooMany.into()),
     }
 }
 

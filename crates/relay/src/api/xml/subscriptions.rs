@@ -108,14 +108,14 @@ pub(super) async fn replace(
     let request = read(&api, body)?;
     let old = find(&api, &account, &id).await?;
     let wanted = wanted(&api, base, &account, request, Some(&old));
-    let bound = match wanted.topic == old.topic {
-        true => None,
-        false => bound(&api, &account, &wanted.topic, false).await?,
-    };
+    if wanted.topic != old.topic {
+        bound(&api, &account, &wanted.topic, false).await?;
+    }
     let new = wanted.made(id, old.secrets, old.created_at, old.status, old.revision + 1);
-    match api.subscriptions.change(&new, bound.as_ref()).await? {
+    match api.subscriptions.change(&new).await? {
         Subscribed::Done => Ok(xml(String::new())),
         Subscribed::Duplicate => Err(setup::SetupError::Duplicate.into()),
+        Subscribed::TooMany => Err(setup::SetupError::TooMany.into()),
         Subscribed::Changed => Err(Refusal::changed()),
     }
 }
@@ -135,6 +135,7 @@ async fn find(api: &Api, account: &str, id: &str) -> Result<Subscription, Refusa
     found.filter(|one| !one.is_expired(api.clock.now())).ok_or_else(Refusal::no_subscription)
 }
 
+/// Where the one order is that a subscription is about; `None` where it is about more.
 async fn bound(
     api: &Api,
     account: &str,
