@@ -7,6 +7,7 @@ mod crash_points;
 mod ingest;
 mod logs;
 mod openapi;
+mod read_units;
 mod road;
 mod serve;
 mod stage;

@@ -5,6 +5,7 @@ use domain::subscription::{Callback, Credentials, Format, Target, Topic};
 use domain::upstream::Rule;
 use jiff::SignedDuration;
 use relay::setup::{self, Wanted};
+use simulator::aws::Units;
 use simulator::endpoint::{Answer, Endpoint};
 
 use crate::stage::{ORDER, Stage, TENANT, header, start, state, successes, text_of};
@@ -354,5 +355,6 @@ async fn one_delivery_costs_what_is_promised() {
         "Query",       // deliver: on in the lane
     ];
     assert_eq!(calls, expected);
+    assert_eq!(stage.aws.units(), Units { read: 4.0, write: 5.0 });
     assert_eq!(stage.endpoint.received().len(), 2);
 }
