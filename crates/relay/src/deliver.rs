@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use domain::delivery::{Attempt, Delivery, ErrorClass, State};
+use domain::event::EventKey;
 use domain::lane::{self, Next, Turn, Walk};
 use domain::notification::{Malformed, Notification};
 use domain::subscription::{Mode, Subscription, Target, Topic};
@@ -15,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::egress::{Answer, Egress, POST_TIMEOUT, Post};
 use crate::queue::{QueueError, Wake, Wakes};
+use crate::schedule::NOTICE;
 use crate::secret::sha256;
 use crate::store::{Finish, Lane, Settled, Store, StoreError};
 use crate::subscriptions::{Subscriptions, SubscriptionsError};
@@ -144,9 +146,14 @@ async fn attempt_one(
     let next =
         lane::after_attempt(attempt.succeeded(), made, waits, subscription.policy, now, draw);
     log(lane, delivery, notification.change(), &attempt, next);
-    let finished = settle(deliver, lane, delivery, &attempt, &answer, next).await?;
-    if next == Next::Delivered && ends(&subscription, &notification) {
+    let is_last = next == Next::Delivered && ends(&subscription, &notification);
+    let finished = match is_last {
+        true => finish_last(deliver, lane, delivery, &attempt, &answer).await?,
+        false => settle(deliver, lane, delivery, &attempt, &answer, next).await?,
+    };
+    if is_last {
         deliver.subscriptions.remove(&subscription.tenant, &subscription.id).await?;
+        return Ok(finished);
     }
     if let Err(error) =
         deliver.subscriptions.note_status(&subscription, &answer.status_line()).await
@@ -192,6 +199,20 @@ async fn retire(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<(
         deliver.subscriptions.remove(tenant, id).await?;
     }
     Ok(())
+}
+
+/// Writes the success with which a subscription ends.
+async fn finish_last(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+    attempt: &Attempt,
+    answer: &Answer,
+) -> Result<bool, DeliverError> {
+    let now = deliver.clock.now();
+    let finish = Finish::DeliveredLast { again_at: now + NOTICE };
+    deliver.store.finish(lane, delivery, attempt, &answer.text, finish, now).await?;
+    Ok(true)
 }
 
 /// Writes the attempt and what follows from it.
@@ -276,7 +297,7 @@ fn request<'a>(
         return Err(DeliverError::NoEndpoint);
     };
     let body = subscription.render(notification);
-    let id = webhook_id(lane, delivery);
+    let id = webhook_id(lane, &delivery.key);
     let mut headers =
         outgoing::signed(subscription, &id, at, &body).map_err(DeliverError::Secret)?;
     headers.push(("hookline-attempt".into(), (delivery.attempts_made + 1).to_string()));
@@ -294,8 +315,8 @@ fn request<'a>(
 }
 
 /// Stable over retries, and different for each subscription: by it a receiver knows a repeat.
-fn webhook_id(lane: &Lane, delivery: &Delivery) -> String {
-    let hash = sha256(format!("{}#{}", lane.pk(), delivery.key).as_bytes());
+pub(crate) fn webhook_id(lane: &Lane, key: &EventKey) -> String {
+    let hash = sha256(format!("{}#{key}", lane.pk()).as_bytes());
     let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("msg_{hex}")
 }

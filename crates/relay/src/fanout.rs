@@ -19,9 +19,6 @@ use crate::store::{FeedEntry, Lane, Page, Put, Snapshot, Store, StoreError, Stor
 /// at a time, so a second choice is rare and a fifth does not happen by itself.
 const CHOICES_MAX: u32 = 5;
 
-/// Events that one query reads in search of an order's state. Most orders have fewer.
-const EVENTS_AT_ONCE: u16 = 20;
-
 /// What fanout needs.
 #[derive(Clone)]
 pub struct Fanout {
@@ -137,10 +134,18 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
 /// what comes after finds the subscription.
 async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
     let lane = Lane { subscription: wish.subscription.clone(), subject: wish.subject.clone() };
-    if fanout.store.newest(&lane, None).await?.is_some() {
+    // Not the newest that is stored: what is yet to be fanned out follows by itself.
+    let (tenant, subject) = (&wish.tenant, &wish.subject);
+    let Some(key) = fanout.store.state_event(tenant, &wish.order_type, subject).await? else {
+        return Ok(());
+    };
+    // A lane that is not new is told states already. That of this very event may lack its wake.
+    if fanout.store.newest(&lane, None).await?.is_some_and(|newest| newest.key != key) {
         return Ok(());
     }
-    let Some(event) = last_state(fanout, wish).await? else { return Ok(()) };
+    let Some(event) = fanout.store.event(&wish.upstream, subject, &key).await? else {
+        return Ok(());
+    };
     tracing::info!(
         tenant = %wish.tenant,
         subscription = %wish.subscription,
@@ -149,32 +154,6 @@ async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
         "a new subscription is told the present state"
     );
     place(fanout, &lane, &event, &wish.tenant).await
-}
-
-/// The newest event of an order that tells a state.
-async fn last_state(fanout: &Fanout, wish: &Snapshot) -> Result<Option<StoredEvent>, FanoutError> {
-    let mut after = None;
-    loop {
-        // What was fanned out before this has to be there.
-        let page = Page {
-            limit: EVENTS_AT_ONCE,
-            after,
-            newest_first: true,
-            as_of_now: true,
-            ..Page::default()
-        };
-        let (events, next) = fanout.store.events(&wish.upstream, &wish.subject, page).await?;
-        for event in events {
-            let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
-            if notification.status.is_some() {
-                return Ok(Some(event));
-            }
-        }
-        match next {
-            None => return Ok(None),
-            next => after = next,
-        }
-    }
 }
 
 /// Whose event this is. Where an upstream has rules, the owner of an order is recorded when it is

@@ -1,5 +1,7 @@
 //! Delivering again what a filter chooses from a tenant's feed.
 
+use std::collections::BTreeSet;
+
 use domain::delivery::State;
 use domain::event::EventKey;
 use domain::order;
@@ -32,7 +34,7 @@ pub(crate) async fn count(
     loop {
         let (entries, next) = store.feed(tenant, feed_page(filter, DRY_RUN_PAGE, after)).await?;
         read += entries.len();
-        deliveries += chosen(store, filter, &entries).await?.len();
+        deliveries += chosen(store, tenant, filter, &entries).await?.len();
         match next {
             None => return Ok(Count { deliveries, is_complete: true }),
             Some(_) if read >= DRY_RUN_ENTRIES_MAX => {
@@ -56,14 +58,17 @@ pub(crate) async fn page(
     let filter = &ReplayFilter { to, ..filter.clone() };
     let page = feed_page(filter, limit, job.cursor.clone());
     let (entries, next) = store.feed(&job.tenant, page).await?;
-    for DeliveryRecord { lane, delivery, .. } in chosen(store, filter, &entries).await? {
+    for DeliveryRecord { lane, delivery, .. } in
+        chosen(store, &job.tenant, filter, &entries).await?
+    {
         // Where it changed meanwhile somebody is at work on it.
         store.revive(&lane, &delivery, spread.next()).await?;
     }
     Ok(next)
 }
 
-fn feed_page(filter: &ReplayFilter, limit: u16, after: Option<String>) -> Page {
+/// The part of a feed that the times of a filter choose, oldest first.
+pub(crate) fn feed_page(filter: &ReplayFilter, limit: u16, after: Option<String>) -> Page {
     let sortable = |at: Timestamp| domain::event::sortable(at);
     Page {
         limit,
@@ -72,13 +77,13 @@ fn feed_page(filter: &ReplayFilter, limit: u16, after: Option<String>) -> Page {
         // Its entries begin with the time.
         to: filter.to.map(|to| format!("{}~", sortable(to))),
         newest_first: false,
-        as_of_now: false,
     }
 }
 
 /// The deliveries of these entries that the filter chooses. What is pending is under way.
 async fn chosen(
     store: &Store,
+    tenant: &str,
     filter: &ReplayFilter,
     entries: &[FeedEntry],
 ) -> Result<Vec<DeliveryRecord>, StoreError> {
@@ -95,10 +100,26 @@ async fn chosen(
         State::Dead => true,
         State::Delivered | State::Superseded => !filter.dead_only,
     });
+    let standing = standing(store, tenant, &records).await?;
+    records.retain(|record| standing.contains(&record.lane.subscription));
     Ok(records)
 }
 
-fn passes(filter: &ReplayFilter, entry: &FeedEntry) -> bool {
+/// Those subscriptions of these deliveries that are still there. Without one nothing can be
+/// delivered again: what has been delivered would turn out dead.
+async fn standing(
+    store: &Store,
+    tenant: &str,
+    records: &[DeliveryRecord],
+) -> Result<BTreeSet<String>, StoreError> {
+    let ids: BTreeSet<_> = records.iter().map(|record| &record.lane.subscription).collect();
+    let found = ids.into_iter().map(|id| store.sealed_subscription(tenant, id));
+    let found = futures::future::try_join_all(found).await?;
+    Ok(found.into_iter().flatten().map(|one| one.id).collect())
+}
+
+/// Whether the rest of a filter chooses an entry.
+pub(crate) fn passes(filter: &ReplayFilter, entry: &FeedEntry) -> bool {
     let same = |wanted: &Option<String>, is: Option<&str>| {
         wanted.as_ref().is_none_or(|wanted| is.is_some_and(|is| is.eq_ignore_ascii_case(wanted)))
     };

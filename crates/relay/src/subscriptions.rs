@@ -103,6 +103,7 @@ impl Subscriptions {
         let sealed = self.seal(new).await?;
         let snapshot = bound.filter(|bound| bound.snapshot).map(|bound| Snapshot {
             upstream: bound.upstream.clone(),
+            order_type: sealed.order_type.clone().unwrap_or_default(),
             subject: sealed.order_id.clone().unwrap_or_default().to_ascii_lowercase(),
             tenant: new.tenant.clone(),
             subscription: new.id.clone(),

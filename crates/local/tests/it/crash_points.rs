@@ -6,11 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use domain::subscription::Topic;
 use jiff::SignedDuration;
+use relay::setup::{self, Wanted};
+use relay::subscriptions::Bound;
+use secrecy::ExposeSecret as _;
 use simulator::aws::Fault;
 use tokio::task::JoinSet;
 
-use crate::stage::{Stage, state, successes, text_of};
+use crate::stage::{ORDER, Stage, TENANT, state, successes, text_of};
 
 /// More AWS calls than any handler makes in one run here; the sweep ends before it.
 const CALLS_MAX: u64 = 200;
@@ -39,6 +43,8 @@ struct Case {
     /// Statuses that the endpoint is to be told in the end, in order, but for events that are late.
     told: Vec<&'static str>,
     late: bool,
+    /// The endpoint asked for this one order alone, and for its present state, after the first body.
+    bound: bool,
 }
 
 fn case(name: &'static str, handler: Handler) -> Case {
@@ -51,6 +57,7 @@ fn case(name: &'static str, handler: Handler) -> Case {
         bodies: vec![state("SUBMITTED", 1), state("FOC", 2), state("COMPLETE", 3)],
         told: vec!["SUBMITTED", "FOC", "COMPLETE"],
         late: false,
+        bound: false,
     }
 }
 
@@ -74,7 +81,9 @@ fn cases() -> Vec<Case> {
             late: true,
             ..case("fanout of a late event", Handler::Fanout)
         },
+        Case { bound: true, ..case("fanout of a wish for the state of now", Handler::Fanout) },
         case("deliver", Handler::Deliver),
+        Case { bound: true, ..case("deliver the end of an order", Handler::Deliver) },
         Case { failures: 1, ..case("deliver to an endpoint that fails", Handler::Deliver) },
         Case {
             failures: 1,
@@ -162,6 +171,10 @@ async fn crash_at(case: &Case, fault: Fault, span: Span, call: u64) -> bool {
         }
         assert_eq!(told, expected, "{point}");
     }
+    if case.bound {
+        let left = stage.world.subscriptions.get(TENANT, BOUND).await.unwrap();
+        assert!(left.is_none(), "{point}: the subscription outlived its order");
+    }
     for one in stage.endpoint.received() {
         assert_eq!(one.verified, Ok(()), "{point}");
     }
@@ -184,6 +197,9 @@ async fn stage(case: &Case) -> Stage {
 /// Brings the world to where the handler has something to do; whether Bandwidth was told 200.
 async fn bring_about(stage: &Stage, case: &Case) -> bool {
     let world = &stage.world;
+    if case.bound {
+        subscribe_to_one_order(stage, case).await;
+    }
     match case.handler {
         Handler::Ingest => return false,
         Handler::Inbox => {
@@ -208,8 +224,33 @@ async fn bring_about(stage: &Stage, case: &Case) -> bool {
     true
 }
 
+/// Lets the first event pass without a listener, then asks for its order.
+async fn subscribe_to_one_order(stage: &Stage, case: &Case) {
+    let world = &stage.world;
+    world.subscriptions.remove(TENANT, &stage.subscription).await.unwrap();
+    stage.post_accepted(&case.bodies[0]).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let order = world.store.order_record(TENANT, "portins", ORDER).await.unwrap().unwrap();
+    let topic = Topic::Order { order_type: "portins".into(), order_id: ORDER.into() };
+    let wanted = Wanted {
+        id: Some(BOUND.into()),
+        topic,
+        waits: case.waits.clone(),
+        ..Wanted::everything(TENANT, &stage.endpoint.url())
+    };
+    let bound = Bound { upstream: order.upstream, snapshot: true };
+    let clock = world.relay_clock();
+    let (_, secret) =
+        setup::subscription(&world.subscriptions, wanted, Some(&bound), clock).await.unwrap();
+    stage.endpoint.set_secrets(vec![secret.expose_secret().to_owned()]);
+}
+
+/// The subscription to one order.
+const BOUND: &str = "bound";
+
 async fn post_all(stage: &Stage, case: &Case) {
-    for body in &case.bodies {
+    // Of what was listened for too late, the state was asked for.
+    for body in case.bodies.iter().skip(usize::from(case.bound)) {
         stage.post_accepted(body).await;
     }
 }

@@ -21,16 +21,29 @@ const PAGE: u16 = 100;
 /// as they were a few seconds ago, and a run of deliver takes a minute at most.
 const SETTLING: SignedDuration = SignedDuration::from_secs(90);
 
+/// What becomes due no earlier than this from now is woken in time: a run looks a minute ahead, and
+/// has looked at the minute that comes.
+pub(crate) const NOTICE: SignedDuration = SignedDuration::from_mins(2);
+
 pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     let now = schedule.clock.now();
     let page = Page { limit: JOBS_AT_ONCE, ..Page::default() };
     let (jobs, _) = schedule.store.jobs(page).await?;
+    let mut outcome = Ok(());
     for job in jobs.into_iter().filter(|job| job.asked_at + SETTLING <= now) {
         let id = job.id.clone();
-        let (count, is_done) = work(schedule, job, now).await?;
-        tracing::info!(job = %id, count, is_done, "worked on a job");
+        match work(schedule, job, now).await {
+            Ok((count, is_done)) => {
+                tracing::info!(job = %id, count, is_done, "worked on a job");
+            }
+            // The others are not held up by it.
+            Err(error) => {
+                tracing::error!(job = %id, ?error, "a job broke off");
+                outcome = Err(error);
+            }
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// Works on one job for a minute's worth; answers how many deliveries it has asked for in all, and
@@ -70,12 +83,12 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// When the next delivery is due. Not at once: `schedule` looks a minute ahead.
+    /// When the next delivery is due.
     pub(crate) fn next(&mut self) -> Timestamp {
         let share = 60_000 * self.count / u64::from(DELIVERIES_A_MINUTE);
         self.count += 1;
         let within = SignedDuration::from_millis(i64::try_from(share).unwrap_or_default());
-        self.now + super::AHEAD + super::MINUTE + within
+        self.now + NOTICE + within
     }
 }
 
@@ -103,6 +116,7 @@ async fn snapshot(
         spread.next();
         let wish = Snapshot {
             upstream: record.upstream,
+            order_type: record.order_type,
             subject: record.order_id.to_ascii_lowercase(),
             tenant: job.tenant.clone(),
             subscription: subscription.into(),

@@ -2,7 +2,7 @@
 
 mod jobs;
 
-pub(crate) use jobs::Spread;
+pub(crate) use jobs::{NOTICE, Spread};
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{Item, RETENTION, read};
 use super::table::{Page, Read};
-use super::{Lane, Store, StoreError, key};
+use super::{Lane, Store, StoreError, StoredEvent, key};
 
 /// What fan-out decided for one event. The first decision stands, so that a repeat does the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,11 @@ impl FeedEntry {
     /// Where it stands in its feed: the end of its key.
     pub fn position(&self) -> String {
         key::feed(None, "", self.received_at, self.key.digest()).sk
+    }
+
+    /// Where the entry of an event stands in its owner's feed.
+    pub(crate) fn position_of(event: &StoredEvent) -> String {
+        key::feed(None, "", event.received_at, event.key.digest()).sk
     }
 
     pub fn lanes(&self) -> impl Iterator<Item = Lane> {

@@ -26,6 +26,9 @@ struct Body {
     customer_order_id: Option<String>,
     #[serde(default)]
     status: Option<String>,
+    /// The event that told the status.
+    #[serde(default)]
+    status_key: Option<EventKey>,
     first_at: Timestamp,
     last_at: Timestamp,
     last_key: EventKey,
@@ -90,6 +93,9 @@ impl Store {
                     .expression_attribute_values(format!(":{name}"), text(value));
             }
         }
+        if record.status.is_some() {
+            set.push_str(", status_key = :key");
+        }
         if record.number_count > 0 {
             set.push_str(", number_count = :count");
             update = update.expression_attribute_values(":count", number(record.number_count));
@@ -130,6 +136,19 @@ impl Store {
         let key = key::order_record(tenant, &type_key(order_type), subject);
         let body: Option<Body> = self.get(action, key, Read::Now).await?;
         Ok(body.map(OrderRecord::from))
+    }
+
+    /// The event that told the last state of an order, among those that were fanned out.
+    pub(crate) async fn state_event(
+        &self,
+        tenant: &str,
+        order_type: &str,
+        subject: &str,
+    ) -> Result<Option<EventKey>, StoreError> {
+        let action = "read what is known of an order";
+        let key = key::order_record(tenant, &type_key(order_type), subject);
+        let body: Option<Body> = self.get(action, key, Read::Now).await?;
+        Ok(body.and_then(|body| body.status_key))
     }
 
     /// One page of a tenant's orders of one type, by order id.

@@ -111,6 +111,7 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub upstream: String,
+    pub order_type: String,
     pub subject: String,
     pub tenant: String,
     pub subscription: String,

@@ -51,8 +51,6 @@ pub struct Page {
     pub to: Option<String>,
     /// The highest `sk` first.
     pub newest_first: bool,
-    /// All that was written before, at twice the price.
-    pub as_of_now: bool,
 }
 
 impl Store {
@@ -181,7 +179,6 @@ impl Store {
             .table_name(&self.table)
             .expression_attribute_values(":pk", text(pk))
             .scan_index_forward(!page.newest_first)
-            .consistent_read(page.as_of_now)
             .limit(page.limit.max(1).into());
         let query = match (page.from, page.to) {
             (None, None) => query.key_condition_expression("pk = :pk"),

@@ -4,8 +4,12 @@
 //! Who may do what is decided in one place, by the path and the method: see [`for_tenant`] and
 //! [`for_operators`].
 
+mod deliveries;
 mod fields;
+mod notifications;
+mod orders;
 mod problem;
+mod replays;
 mod request;
 mod subscriptions;
 
@@ -69,6 +73,15 @@ fn for_tenants() -> OpenApiRouter<Api> {
         .routes(routes!(subscriptions::get, subscriptions::replace, subscriptions::delete))
         .routes(routes!(subscriptions::rotate_secret))
         .routes(routes!(subscriptions::test))
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::get))
+        .routes(routes!(deliveries::undelivered))
+        .routes(routes!(deliveries::dead))
+        .routes(routes!(deliveries::retry))
+        .routes(routes!(replays::create))
+        .routes(routes!(replays::get))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::get))
 }
 
 /// Routes of the operators.

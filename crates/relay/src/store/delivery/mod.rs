@@ -19,10 +19,9 @@ use super::{Lane, Store, StoreError, failed};
 
 pub use parked::Parked;
 pub use put::Put;
-pub use revive::Revived;
+pub(crate) use revive::Revived;
 pub use settle::{Finish, Settled};
-pub(crate) use shown::StandingCursor;
-pub use shown::{DeliveryRecord, Standing};
+pub(crate) use shown::{DeliveryRecord, Standing, StandingCursor};
 
 /// A delivery item; `attempts` and `answer` are written by [`Store::settle`] and read by people.
 #[derive(Serialize, Deserialize)]

@@ -9,16 +9,16 @@ use domain::delivery::{Delivery, State};
 use domain::event::{EventKey, sortable};
 use jiff::Timestamp;
 
-use super::listed;
+use super::shown::{DeliveryRecord, record};
 use crate::store::item::{number, text};
 use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::{Lane, Store, StoreError, failed};
 
 /// What came of a request to deliver again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revived {
+pub(crate) enum Revived {
     /// It is pending and due.
-    Done(Delivery),
+    Done(Box<DeliveryRecord>),
     /// There is no such delivery, it changed just now, or it waits behind another.
     Not,
 }
@@ -73,7 +73,9 @@ impl Store {
         };
         match request.send().await {
             Ok(written) => {
-                Ok(Revived::Done(listed(action, written.attributes.unwrap_or_default())?))
+                let stored = serde_dynamo::from_item(written.attributes.unwrap_or_default())
+                    .map_err(|source| StoreError::Shape { action, source: source.into() })?;
+                Ok(Revived::Done(Box::new(record(action, stored)?)))
             }
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Revived::Not),

@@ -28,6 +28,11 @@ pub enum Settled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
     Delivered,
+    /// With it the subscription comes to its end. `schedule` comes by once more at this time, should
+    /// the handler die before it has seen to that.
+    DeliveredLast {
+        again_at: Timestamp,
+    },
     Dead,
 }
 
@@ -84,7 +89,13 @@ impl Store {
         set.set("state", text(State::Delivered.name()));
         let mut beside_another = set.clone();
         beside_another.remove(&[STANDING, STANDING_SINCE]);
-        set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
+        if let Finish::DeliveredLast { again_at } = finish {
+            set.set(DUE, text(key::due(again_at, &delivery.key)));
+            set.set(DUE_AT, text(domain::event::sortable(again_at)));
+            set.remove(&["next_at", STANDING, STANDING_SINCE]);
+        } else {
+            set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
+        }
         match self.settle(action, lane, delivery, set, true).await? {
             Settled::Done => Ok(Settled::Done),
             Settled::Changed => self.settle(action, lane, delivery, beside_another, false).await,

@@ -1,53 +1,55 @@
 //! Deliveries as their tenants see them.
 
+use std::collections::HashMap;
+
 use domain::delivery::{Attempt, Delivery, ErrorClass};
 use domain::event::EventKey;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Body, delivery};
 use crate::store::item::text;
-use crate::store::key::{self, STANDING, STANDING_SINCE};
+use crate::store::key::{self, Key, STANDING, STANDING_SINCE};
 use crate::store::{Lane, Store, StoreError, failed};
 
 /// A delivery with all its attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryRecord {
-    pub lane: Lane,
-    pub delivery: Delivery,
-    pub attempts: Vec<Attempt>,
+pub(crate) struct DeliveryRecord {
+    pub(crate) lane: Lane,
+    pub(crate) delivery: Delivery,
+    pub(crate) attempts: Vec<Attempt>,
     /// The beginning of the last answer's body, or why there was none.
-    pub answer: Option<String>,
+    pub(crate) answer: Option<String>,
+    /// It waits until its subscription is enabled.
+    pub(crate) held: bool,
+    /// When `schedule` wakes it.
+    pub(crate) due_at: Option<Timestamp>,
 }
 
 /// What an endpoint has not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// Tried without success, and not given up.
     Undelivered,
     Dead,
 }
 
 impl Store {
-    /// One delivery with its attempts.
-    pub(crate) async fn delivery_record(
-        &self,
-        lane: &Lane,
-        key: &EventKey,
-    ) -> Result<Option<DeliveryRecord>, StoreError> {
-        Ok(self.delivery_records(&[(lane.clone(), key.clone())]).await?.pop())
-    }
-
     /// These deliveries, as far as they are there, in the order in which they are named.
     pub(crate) async fn delivery_records(
         &self,
         wanted: &[(Lane, EventKey)],
     ) -> Result<Vec<DeliveryRecord>, StoreError> {
         let action = "read deliveries";
-        let keys: Vec<_> = wanted.iter().map(|(lane, key)| lane.delivery(key)).collect();
+        let keys = wanted.iter().map(|(lane, key)| lane.delivery(key)).enumerate();
+        // A batch may name a key only once.
+        let places: HashMap<(String, String), usize> =
+            keys.map(|(place, Key { pk, sk })| ((pk, sk), place)).collect();
+        let keys = places.keys().cloned().map(|(pk, sk)| Key { pk, sk }).collect();
         let mut found = Vec::new();
-        for stored in self.get_all::<Stored>(action, keys.clone()).await? {
-            let place = keys.iter().position(|key| key.pk == stored.pk && key.sk == stored.sk);
-            found.push((place, record(action, stored)?));
+        for stored in self.get_all::<Stored>(action, keys).await? {
+            let Key { pk, sk } = stored.key.clone();
+            found.push((places.get(&(pk, sk)).copied(), record(action, stored)?));
         }
         found.sort_by_key(|(place, _)| *place);
         Ok(found.into_iter().map(|(_, record)| record).collect())
@@ -109,10 +111,15 @@ pub(crate) struct StandingCursor {
     pub(crate) since: String,
 }
 
+/// A delivery item as a whole.
 #[derive(Deserialize)]
-struct Stored {
-    pk: String,
-    sk: String,
+pub(super) struct Stored {
+    #[serde(flatten)]
+    key: Key,
+    #[serde(default)]
+    due: Option<String>,
+    #[serde(default)]
+    due_at: Option<Timestamp>,
     #[serde(flatten)]
     body: Body,
 }
@@ -125,8 +132,8 @@ fn cursor(
         .map_err(|source| StoreError::Shape { action, source: source.into() })
 }
 
-fn record(action: &'static str, stored: Stored) -> Result<DeliveryRecord, StoreError> {
-    let lane = Lane::parse(&stored.pk)
+pub(super) fn record(action: &'static str, stored: Stored) -> Result<DeliveryRecord, StoreError> {
+    let lane = Lane::parse(&stored.key.pk)
         .ok_or_else(|| StoreError::Shape { action, source: "its pk names no lane".into() })?;
     let mut body = stored.body;
     let attempts = std::mem::take(&mut body.attempts);
@@ -139,7 +146,10 @@ fn record(action: &'static str, stored: Stored) -> Result<DeliveryRecord, StoreE
             .error
             .and_then(|name| ErrorClass::ALL.into_iter().find(|class| class.name() == name)),
     });
+    let held = stored.due.is_some_and(|due| due == key::held(&lane.subscription));
     Ok(DeliveryRecord {
+        due_at: stored.due_at.filter(|_| !held),
+        held,
         lane,
         attempts: attempts.collect(),
         answer: answer.filter(|answer| !answer.is_empty()),
