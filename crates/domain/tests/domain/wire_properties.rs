@@ -196,7 +196,6 @@ proptest! {
         check_no_error(&answer);
         let page = Page { account: &text, orders: std::slice::from_ref(&detail.record), total: Some(1), first: &text, next: Some(&text) };
         check_no_error(&wire::orders(kind, &page));
-        check_no_error(&wire::total(kind, 1));
         check_no_error(&wire::telephone_numbers(&detail.numbers, NumberFormat::Legacy));
         check_no_error(&wire::reports(Report::AreaCode, &detail.numbers));
         let entry = HistoryEntry { at: now(), status: Some(text.clone()), note: Some(text.clone()), author: text.clone() };

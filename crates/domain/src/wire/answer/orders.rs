@@ -38,11 +38,6 @@ pub fn orders(kind: Kind, page: &Page) -> String {
     })
 }
 
-/// A list that says only how many there are.
-pub fn total(kind: Kind, count: usize) -> String {
-    Answer::write(kind.shape.list, |answer| answer.number("TotalCount", count))
-}
-
 /// In the form of HTTP's `Link`, more or less: Bandwidth's own.
 fn link(url: &str, relation: &str) -> String {
     format!("Link=<{url}>;rel=\"{relation}\";")

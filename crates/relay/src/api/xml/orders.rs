@@ -49,11 +49,11 @@ pub(super) struct Asked {
 pub(super) async fn list(
     State(api): State<Api>,
     Extension(base): Extension<Base>,
-    Path((account, kind)): Path<(String, String)>,
+    Path((account, segment)): Path<(String, String)>,
     asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let kind = kind_of(&kind)?;
+    let kind = kind_of(&segment)?;
     let Query(asked) = asked.map_err(|error| Refusal::query(error.body_text()))?;
     let size = asked.size.unwrap_or(SIZE_MAX);
     if !(1..=SIZE_MAX).contains(&size) {
@@ -68,8 +68,7 @@ pub(super) async fn list(
         api.store.order_records(&account, kind.order_type().name, page).await?;
     orders.retain(|one| is_asked_for(one, &asked, days));
 
-    let name = kind.order_type().name;
-    let all = format!("{}{}/accounts/{account}/{name}", origin::of(&headers), base.path);
+    let all = format!("{}{}/accounts/{account}/{segment}", origin::of(&headers), base.path);
     // The next page begins right after the last order that was read.
     let next = next.map(|last| format!("{all}?page={last}~&size={size}"));
     Ok(xml(wire::orders(
@@ -161,13 +160,12 @@ pub(super) async fn add_note(
     State(api): State<Api>,
     Extension(base): Extension<Base>,
     Extension(caller): Extension<Caller>,
-    Path((account, kind, id)): Path<(String, String, String)>,
+    Path((account, segment, id)): Path<(String, String, String)>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let asked = read_note(body)?;
-    let kind = kind_of(&kind)?;
-    let record = find(&api, &account, kind, &id).await?;
+    let record = find(&api, &account, kind_of(&segment)?, &id).await?;
     let note = OrderNote {
         id: u32::from_be_bytes(secret::random()?) & NOTE_ID_MAX,
         user: asked.user.unwrap_or(caller.key_id),
@@ -175,8 +173,7 @@ pub(super) async fn add_note(
         at: api.clock.now(),
     };
     api.store.put_note(&record, &note).await?;
-    let name = kind.order_type().name;
-    let order = format!("{}{}/accounts/{account}/{name}/{id}", origin::of(&headers), base.path);
+    let order = format!("{}{}/accounts/{account}/{segment}/{id}", origin::of(&headers), base.path);
     let location = format!("{order}/notes/{}", note.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)]).into_response())
 }
