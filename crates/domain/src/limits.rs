@@ -109,5 +109,11 @@ pub const STATES_MAX: usize = 20;
 pub const USERNAME_CHARS_MAX: usize = 100;
 pub const PASSWORD_CHARS_MAX: usize = 256;
 
+/// Rules of one upstream: they are tried one after the other for each event, and are read as one item.
+pub const RULES_MAX: usize = 100;
+
+/// Networks that operators allow: an address that is about to be connected to is held against each.
+pub const NETWORKS_MAX: usize = 100;
+
 /// What somebody calls a tenant or a key, in characters.
 pub const NAME_CHARS_MAX: usize = 200;

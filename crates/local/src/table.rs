@@ -17,7 +17,8 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
     if let Ok(found) = client.describe_table().table_name(TABLE).send().await {
         let indexes = found.table.map(|table| table.global_secondary_indexes.unwrap_or_default());
         let names = indexes.iter().flatten().filter_map(|index| index.index_name.as_deref());
-        let has_all = [DUE_INDEX, STANDING_INDEX].iter().all(|one| names.clone().any(|it| it == *one));
+        let has_all =
+            [DUE_INDEX, STANDING_INDEX].iter().all(|one| names.clone().any(|it| it == *one));
         anyhow::ensure!(has_all, "the table is of an older version, start with an empty folder");
         return Ok(());
     }

@@ -14,7 +14,7 @@ use domain::subscription::{Mode, Subscription, Target, Topic};
 use domain::{order, retry, sign};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::egress::{Answer, Egress, POST_TIMEOUT, Post};
+use crate::egress::{Answer, Egress, EgressError, POST_TIMEOUT, Post};
 use crate::queue::{QueueError, Wake, Wakes};
 use crate::schedule::NOTICE;
 use crate::secret::sha256;
@@ -47,6 +47,8 @@ pub enum DeliverError {
     Subscriptions(#[from] SubscriptionsError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     #[error("a stored event cannot be read")]
     Malformed(#[source] Malformed),
     #[error("a delivery's event is gone")]
@@ -128,6 +130,7 @@ async fn attempt_one(
         };
     }
     let notification = read_event(deliver, lane, delivery).await?;
+    deliver.egress.allow(&deliver.store.allowed_networks().await?)?;
 
     let at = deliver.clock.now();
     let post = request(&subscription, &notification, lane, delivery, at)?;

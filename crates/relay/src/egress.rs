@@ -6,11 +6,12 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::address::{self, Policy};
 use domain::delivery::ErrorClass;
+use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, redirect};
@@ -34,8 +35,16 @@ const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(10);
 /// Opens connections to tenants.
 #[derive(Clone)]
 pub struct Egress {
-    client: Client,
+    /// Of the environment. Operators add to it.
+    own: Arc<Policy>,
+    way: Arc<RwLock<Way>>,
+}
+
+/// A client, and what its resolver lets through.
+#[derive(Clone)]
+struct Way {
     policy: Arc<Policy>,
+    client: Client,
 }
 
 /// A POST to make.
@@ -66,21 +75,32 @@ impl Egress {
     pub fn new(policy: Policy) -> Result<Egress, EgressError> {
         // An error says that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let policy = Arc::new(policy);
-        let client = Client::builder()
-            .dns_resolver(Arc::new(GuardedResolver(policy.clone())))
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .pool_idle_timeout(IDLE_CONNECTION_MAX)
-            .user_agent(concat!("Hookline/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(EgressError)?;
-        Ok(Egress { client, policy })
+        let own = Arc::new(policy);
+        let way = Arc::new(RwLock::new(Way::new(own.clone())?));
+        Ok(Egress { own, way })
     }
 
     /// Which addresses an endpoint may have.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    pub fn policy(&self) -> Arc<Policy> {
+        self.way().policy
+    }
+
+    /// Allows these networks beside those of the environment, in place of what was given before.
+    ///
+    /// A change makes a new client: the old one may hold connections open to what is no longer
+    /// allowed, and would use them without asking its resolver.
+    pub fn allow(&self, networks: &[IpNet]) -> Result<(), EgressError> {
+        let mut wanted = Policy::clone(&self.own);
+        wanted.networks.extend_from_slice(networks);
+        if *self.policy() != wanted {
+            let way = Way::new(Arc::new(wanted))?;
+            *self.way.write().unwrap_or_else(PoisonError::into_inner) = way;
+        }
+        Ok(())
+    }
+
+    fn way(&self) -> Way {
+        self.way.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes one POST. Whatever goes wrong is an answer.
@@ -92,7 +112,8 @@ impl Egress {
     }
 
     async fn exchange(&self, post: Post<'_>) -> Answer {
-        let url = match address::endpoint(post.url, &self.policy) {
+        let Way { policy, client } = self.way();
+        let url = match address::endpoint(post.url, &policy) {
             Ok(url) => url,
             Err(refused) => return Answer::refused(&refused),
         };
@@ -100,11 +121,25 @@ impl Egress {
             // Values are our own or were checked with the subscription.
             Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         });
-        let request = self.client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body);
+        let request = client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body);
         match request.send().await {
             Ok(response) => read(response).await,
             Err(error) => Answer::failed(&error),
         }
+    }
+}
+
+impl Way {
+    fn new(policy: Arc<Policy>) -> Result<Way, EgressError> {
+        let client = Client::builder()
+            .dns_resolver(Arc::new(GuardedResolver(policy.clone())))
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .pool_idle_timeout(IDLE_CONNECTION_MAX)
+            .user_agent(concat!("Hookline/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(EgressError)?;
+        Ok(Way { policy, client })
     }
 }
 

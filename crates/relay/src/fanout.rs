@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use crate::Clock;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{FeedEntry, Lane, Page, Put, Snapshot, Store, StoreError, StoredEvent};
+use crate::store::{FeedEntry, Lane, Put, Snapshot, Store, StoreError, StoredEvent};
 
 /// How often a place is chosen anew because its lane changed meanwhile. One handler works on a lane
 /// at a time, so a second choice is rare and a fifth does not happen by itself.

@@ -157,19 +157,27 @@ pub(crate) async fn keep(
             return Ok(Err(unreadable));
         }
     };
+    let (account, raw) = (&arrival.account, arrival.body.clone());
+    put_event_of(store, account, arrival.received_at, raw, &notification).await?;
+    Ok(Ok(()))
+}
+
+/// Puts a notification into the table as the event that it is; answers the event.
+pub(crate) async fn put_event_of(
+    store: &Store,
+    account: &str,
+    received_at: Timestamp,
+    raw: Vec<u8>,
+    notification: &Notification,
+) -> Result<StoredEvent, StoreError> {
     let subject = notification.subject();
     let digest = notification.digest();
-    let at = match stated_time(&notification) {
+    let at = match stated_time(notification) {
         Some(at) => at,
-        None => store.first_seen(&arrival.account, &subject, &digest, arrival.received_at).await?,
+        None => store.first_seen(account, &subject, &digest, received_at).await?,
     };
-    let event = StoredEvent {
-        upstream: arrival.account.clone(),
-        subject,
-        key: EventKey::new(at, &digest),
-        received_at: arrival.received_at,
-        raw: arrival.body.clone(),
-    };
+    let key = EventKey::new(at, &digest);
+    let event = StoredEvent { upstream: account.into(), subject, key, received_at, raw };
     let kept = store.put_event(&event).await?;
     let known = kept == store::Kept::Known;
     tracing::info!(
@@ -180,7 +188,7 @@ pub(crate) async fn keep(
         known,
         "accepted an event"
     );
-    Ok(Ok(()))
+    Ok(event)
 }
 
 /// Why an arrival is no notification.

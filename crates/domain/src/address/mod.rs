@@ -100,6 +100,12 @@ pub fn check(ip: IpAddr, policy: &Policy) -> Result<(), Refused> {
     }
 }
 
+/// Whether a network may be allowed while the relay runs. The machine's own addresses may not: that
+/// is for whoever sets up the machine.
+pub fn may_be_allowed(network: &IpNet) -> bool {
+    !ranges::holds_own(network)
+}
+
 /// Whether the operator made an exception for this address, which then includes plain http.
 fn check_literal(ip: IpAddr, policy: &Policy) -> Result<bool, Refused> {
     check(ip, policy)?;

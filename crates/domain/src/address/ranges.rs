@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 const IPV4: [(Ipv4Net, &str); 16] = [
     (v4(0, 0, 0, 8), "this network"),            // RFC 791
@@ -55,6 +55,23 @@ const CARRIERS: [(Ipv6Net, usize); 3] = [
     (v6(0x64, 0xff9b, 0, 96), 6),                                             // RFC 6052, NAT64
     (v6(0x2002, 0, 0, 16), 1),                                                // RFC 3056, 6to4
 ];
+
+/// Where a machine reaches itself, and what answers on its own link: on Lambda the runtime's own API.
+const OWN: [IpNet; 7] = [
+    IpNet::V4(v4(0, 0, 0, 8)),
+    IpNet::V4(v4(127, 0, 0, 8)),
+    IpNet::V4(v4(169, 254, 0, 16)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+    IpNet::V6(v6(0xfe80, 0, 0, 10)),
+    // The same in IPv4-mapped form.
+    IpNet::V6(CARRIERS[0].0),
+];
+
+/// Whether a network holds any of the machine's own addresses.
+pub(super) fn holds_own(network: &IpNet) -> bool {
+    OWN.iter().any(|own| own.contains(network) || network.contains(own))
+}
 
 /// The name of the range that makes an address not public.
 pub(super) fn not_public(ip: IpAddr) -> Option<&'static str> {

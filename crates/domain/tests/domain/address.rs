@@ -1,6 +1,6 @@
 //! Which endpoints are refused, and why, in every notation that reaches the same place.
 
-use domain::address::{Policy, check, endpoint};
+use domain::address::{Policy, check, endpoint, may_be_allowed};
 
 const FORM: &str = "the URL is not an absolute http or https URL";
 const NAME: &str = "the host is not a valid domain name";
@@ -324,4 +324,28 @@ fn what_a_name_resolves_to_is_judged_like_a_literal() {
     assert_eq!(reason("fd00::1", &local()), Ok(()));
     assert!(reason("::1", &local()).is_err());
     assert!(reason("fc00::1", &local()).is_err());
+}
+
+#[test]
+fn a_running_relay_is_allowed_no_network_that_holds_its_own_machine() {
+    let allowed = |network: &str| may_be_allowed(&network.parse().unwrap());
+    for network in ["10.0.0.0/8", "192.168.7.0/24", "172.17.0.1/32", "fd00::/8", "2001:db8::/32"] {
+        assert!(allowed(network), "{network}");
+    }
+    for network in [
+        "127.0.0.1/32",
+        "127.0.0.0/8",
+        "126.0.0.0/7",
+        "0.0.0.0/0",
+        "0.0.0.0/32",
+        "169.254.169.254/32",
+        "::/0",
+        "::1/128",
+        "::/128",
+        "fe80::/64",
+        "::ffff:127.0.0.0/104",
+        "::ffff:0:0/96",
+    ] {
+        assert!(!allowed(network), "{network}");
+    }
 }

@@ -206,7 +206,7 @@ async fn lists_are_filtered_by_type_and_order() {
     stage.subscribe("<EventType>MESSAGING_LOST</EventType>", URL).await;
     assert_eq!(stage.listed("").await.len(), 4);
     assert_eq!(stage.listed("?orderType=ORDERS").await, [orders]);
-    assert_eq!(stage.listed("?orderType=portins").await, [bound.clone()]);
+    assert_eq!(stage.listed("?orderType=portins").await, std::slice::from_ref(&bound));
     assert_eq!(stage.listed(&format!("?orderType=portins&orderId={ORDER}")).await, [bound]);
     assert_eq!(stage.listed("?orderType=csrs").await, [""; 0]);
 }

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
 
+mod api_operators;
+mod api_tenants;
 mod api_xml;
 mod crash_points;
 mod ingest;
+mod isolation;
 mod logs;
 mod openapi;
 mod read_units;

@@ -33,7 +33,7 @@ pub(super) enum Denied {
 }
 
 /// The `id` of a key is at most this long, in bytes: ours have up to 71, `tenant-` and an account.
-const KEY_ID_BYTES_MAX: usize = 128;
+pub(super) const KEY_ID_BYTES_MAX: usize = 128;
 
 /// The value of `WWW-Authenticate` in every 401: some of Bandwidth's clients send their credentials
 /// only when asked like this.

@@ -7,12 +7,15 @@ mod json;
 mod origin;
 mod xml;
 
+use std::sync::Arc;
+
 use axum::Router;
+use domain::address::Policy;
 
 use crate::Clock;
-use crate::egress::Egress;
+use crate::egress::{Egress, EgressError};
 use crate::queue::Wakes;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::subscriptions::Subscriptions;
 use crate::vault::Vault;
 
@@ -28,6 +31,23 @@ pub struct Api {
     /// For test deliveries, and for what endpoints may be.
     pub egress: Egress,
     pub clock: Clock,
+}
+
+impl Api {
+    /// Which addresses endpoints may have, with what operators allow by now.
+    async fn policy(&self) -> Result<Arc<Policy>, PolicyError> {
+        self.egress.allow(&self.store.allowed_networks().await?)?;
+        Ok(self.egress.policy())
+    }
+}
+
+/// It cannot be said which addresses endpoints may have.
+#[derive(Debug, thiserror::Error)]
+enum PolicyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
 }
 
 /// Every route of the API.

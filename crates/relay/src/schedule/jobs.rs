@@ -100,6 +100,10 @@ async fn snapshot(
     order_types: &[String],
     spread: &mut Spread,
 ) -> Result<Option<String>, ScheduleError> {
+    if schedule.store.sealed_subscription(&job.tenant, subscription).await?.is_none() {
+        // It went before this was due, and whatever is put for it would only turn out dead.
+        return Ok(None);
+    }
     let (nth, after) = match job.cursor.as_deref().and_then(|cursor| cursor.split_once(':')) {
         Some((nth, after)) => (nth.parse().unwrap_or(0), Some(after.to_owned())),
         None => (0, None),

@@ -96,6 +96,7 @@ impl Store {
     ) -> Result<Vec<FeedEntry>, StoreError> {
         let pk = key::feed_of(Some(tenant), "");
         let keys = positions.into_iter().map(|sk| key::Key { pk: pk.clone(), sk });
-        self.get_all("read feed entries", keys.collect()).await
+        let found = self.get_all("read feed entries", keys.collect()).await?;
+        Ok(found.into_iter().map(|item| item.body).collect())
     }
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use domain::upstream::Upstream;
+use ipnet::IpNet;
 
 use crate::Clock;
 pub(crate) use cache::Cache;
@@ -69,6 +70,7 @@ pub struct Store {
     upstreams: Cache<Upstream>,
     topics: Cache<Vec<Entry>>,
     api_keys: Cache<ApiKey>,
+    networks: Cache<Vec<IpNet>>,
 }
 
 impl Store {
@@ -78,7 +80,8 @@ impl Store {
             table: table.into(),
             upstreams: Cache::new(clock.clone()),
             topics: Cache::new(clock.clone()),
-            api_keys: Cache::new(clock),
+            api_keys: Cache::new(clock.clone()),
+            networks: Cache::new(clock),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Who may call: tenants and API keys; and what an operator allows.
 
+use std::sync::Arc;
+
 use domain::upstream::Upstream;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -53,6 +55,9 @@ struct Networks {
     networks: Vec<IpNet>,
     revision: u64,
 }
+
+/// The one entry of their cache.
+const THE_NETWORKS: &str = "";
 
 impl Store {
     pub async fn tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
@@ -119,13 +124,30 @@ impl Store {
         Ok(found.map_or((Vec::new(), 0), |found| (found.networks, found.revision)))
     }
 
+    /// The same networks as they were at most `cache::AGE_MAX` ago.
+    pub async fn allowed_networks(&self) -> Result<Arc<Vec<IpNet>>, StoreError> {
+        if let Some(known) = self.networks.get(THE_NETWORKS) {
+            return Ok(known);
+        }
+        let found: Option<Networks> =
+            self.get("read the allowed networks", key::networks(), Read::Soon).await?;
+        let networks = Arc::new(found.map(|found| found.networks).unwrap_or_default());
+        self.networks.put(THE_NETWORKS, networks.clone());
+        Ok(networks)
+    }
+
     /// Puts the allowed networks, if they still have the revision before.
     pub async fn put_networks(
         &self,
         networks: Vec<IpNet>,
         revision: u64,
     ) -> Result<Written, StoreError> {
+        let known = Arc::new(networks.clone());
         let item = Item::new(key::networks(), Networks { networks, revision });
-        self.put_next("put the allowed networks", &item, revision).await
+        let written = self.put_next("put the allowed networks", &item, revision).await?;
+        if written == Written::Done {
+            self.networks.put(THE_NETWORKS, known);
+        }
+        Ok(written)
     }
 }

@@ -203,7 +203,7 @@ impl Store {
         &self,
         action: &'static str,
         keys: Vec<Key>,
-    ) -> Result<Vec<T>, StoreError> {
+    ) -> Result<Vec<Item<T>>, StoreError> {
         let mut found = Vec::new();
         for some in keys.chunks(BATCH_MAX) {
             let keys = some.iter().cloned().map(Key::attributes).collect();
@@ -218,7 +218,7 @@ impl Store {
                 let answer = batch.send().await.map_err(failed(action))?;
                 let items = answer.responses.unwrap_or_default().into_values().flatten();
                 for item in items {
-                    found.push(read::<T>(action, item)?.body);
+                    found.push(read(action, item)?);
                 }
                 rest = answer.unprocessed_keys;
             }

@@ -24,15 +24,22 @@ pub(super) fn text(field: &str, text: &str, chars_max: usize) -> Result<(), Prob
 
 /// The id of an account or a tenant: it becomes part of paths and keys.
 pub(super) fn account(field: &str, id: &str) -> Result<(), Problem> {
-    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if id.is_empty() || id.len() > limits::ACCOUNT_BYTES_MAX || !id.bytes().all(sound) {
-        let detail = format!(
-            "This is not 1 to {} letters, digits, hyphens, underscores and dots.",
-            limits::ACCOUNT_BYTES_MAX
-        );
-        return Err(Problem::invalid(field, detail));
+    match is_id(id, limits::ACCOUNT_BYTES_MAX) {
+        true => Ok(()),
+        false => {
+            let detail = format!(
+                "This is not 1 to {} letters, digits, hyphens, underscores and dots.",
+                limits::ACCOUNT_BYTES_MAX
+            );
+            Err(Problem::invalid(field, detail))
+        }
     }
-    Ok(())
+}
+
+/// Whether there may be something by this id. What is only dots, a client would take for a folder.
+pub(super) fn is_id(id: &str, bytes_max: usize) -> bool {
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    id.len() <= bytes_max && id.bytes().all(sound) && id.bytes().any(|b| b != b'.')
 }
 
 /// A retry schedule in seconds.

@@ -1,63 +1,48 @@
-//! The relay's own API: JSON under `/relay/v1`, described by the OpenAPI document that is made from
-//! the handlers here.
+//! The relay's own API: JSON under `/relay/v1`. Here are its routes; `description` is made from the
+//! handlers, one file for each kind of thing.
 //!
 //! Who may do what is decided in one place, by the path and the method: see [`for_tenant`] and
 //! [`for_operators`].
 
+mod claims;
 mod deliveries;
+mod description;
 mod fields;
+mod keys;
+mod networks;
 mod notifications;
 mod orders;
 mod problem;
+mod quarantine;
 mod replays;
 mod request;
+mod subscription_shape;
 mod subscriptions;
+mod tenants;
+mod upstreams;
 
 pub(super) use subscriptions::ask_for_snapshots;
 
-use std::sync::LazyLock;
-
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
 use axum::{Router, http};
 use domain::limits;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::{Api, auth, idempotency};
+pub use description::openapi;
 pub(super) use problem::Problem;
 
 /// Where this API begins.
 pub(super) const ROOT: &str = "/relay/v1";
 
-/// Head of the OpenAPI document; paths and schemas come from the handlers.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Hookline",
-        description = "Subscriptions, notifications, deliveries and orders of the relay's tenants, \
-                       and what its operators set up. Errors are problems with a stable `code`. \
-                       Any POST may carry an `Idempotency-Key`."
-    ),
-    security(("basic" = []), ("bearer" = []))
-)]
-struct Head;
-
 pub(super) fn router(api: Api) -> Router {
-    let (tenants, _) = for_tenants().split_for_parts();
-    let (operators, _) = for_the_operators().split_for_parts();
-    let open = Router::new().route("/openapi.json", get(document));
-    let operators = match operators.has_routes() {
-        true => operators.route_layer(from_fn_with_state(api.clone(), for_operators)),
-        false => operators,
-    };
-    let guarded = tenants.route_layer(from_fn_with_state(api.clone(), for_tenant)).merge(operators);
-    let routes = guarded
+    let tenants = for_tenants().route_layer(from_fn_with_state(api.clone(), for_tenant));
+    let operators = for_the_operators().route_layer(from_fn_with_state(api.clone(), for_operators));
+    let open = Router::new().route("/openapi.json", get(description::document));
+    let routes = tenants
+        .merge(operators)
         .merge(open)
         .fallback(async || Problem::no_such_route())
         .method_not_allowed_fallback(async || Problem::method())
@@ -67,59 +52,49 @@ pub(super) fn router(api: Api) -> Router {
 }
 
 /// Routes below one tenant. Each has `{tenant}` in its path.
-fn for_tenants() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-        .routes(routes!(subscriptions::list, subscriptions::create))
-        .routes(routes!(subscriptions::get, subscriptions::replace, subscriptions::delete))
-        .routes(routes!(subscriptions::rotate_secret))
-        .routes(routes!(subscriptions::test))
-        .routes(routes!(notifications::list))
-        .routes(routes!(notifications::get))
-        .routes(routes!(deliveries::undelivered))
-        .routes(routes!(deliveries::dead))
-        .routes(routes!(deliveries::retry))
-        .routes(routes!(replays::create))
-        .routes(routes!(replays::get))
-        .routes(routes!(orders::list))
-        .routes(routes!(orders::get))
+fn for_tenants() -> Router<Api> {
+    let below = Router::new()
+        .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route(
+            "/subscriptions/{id}",
+            get(subscriptions::get).put(subscriptions::replace).delete(subscriptions::delete),
+        )
+        .route("/subscriptions/{id}/secret", post(subscriptions::rotate_secret))
+        .route("/subscriptions/{id}/test", post(subscriptions::test))
+        .route("/notifications", get(notifications::list))
+        .route("/notifications/{id}", get(notifications::get))
+        .route("/notifications/{id}/deliveries/{subscription}/retry", post(deliveries::retry))
+        .route("/deliveries/undelivered", get(deliveries::undelivered))
+        .route("/deliveries/dead", get(deliveries::dead))
+        .route("/replays", post(replays::create))
+        .route("/replays/{id}", get(replays::get))
+        .route("/orders/{order_type}", get(orders::list))
+        .route("/orders/{order_type}/{order_id}", get(orders::get));
+    Router::new().nest("/tenants/{tenant}", below)
 }
 
 /// Routes of the operators.
-fn for_the_operators() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
-}
-
-/// The OpenAPI document.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    let paths = OpenApiRouter::with_openapi(Head::openapi())
-        .nest(ROOT, for_tenants())
-        .nest(ROOT, for_the_operators());
-    let mut document = paths.into_openapi();
-    name_operations(&mut document);
-    let components = document.components.get_or_insert_default();
-    for (name, scheme) in [("basic", HttpAuthScheme::Basic), ("bearer", HttpAuthScheme::Bearer)] {
-        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
-        components.add_security_scheme(name, scheme);
-    }
-    document
-}
-
-/// Handlers have short names, each within its module; in the document a name stands alone.
-fn name_operations(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
-            operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
-        }
-    }
-}
-
-static DOCUMENT: LazyLock<String> =
-    LazyLock::new(|| openapi().to_pretty_json().unwrap_or_default());
-
-async fn document() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+fn for_the_operators() -> Router<Api> {
+    Router::new()
+        .route("/upstreams", get(upstreams::list).post(upstreams::create))
+        .route("/upstreams/{account}", get(upstreams::get).put(upstreams::replace))
+        .route("/upstreams/{account}/credentials", post(upstreams::replace_credentials))
+        .route(
+            "/upstreams/{account}/claims/{order}",
+            get(claims::get).put(claims::set).delete(claims::delete),
+        )
+        .route("/upstreams/{account}/unowned", get(claims::unowned))
+        .route("/upstreams/{account}/quarantine", get(quarantine::list))
+        .route(
+            "/upstreams/{account}/quarantine/{id}",
+            get(quarantine::get).delete(quarantine::delete),
+        )
+        .route("/upstreams/{account}/quarantine/{id}/retry", post(quarantine::retry))
+        .route("/tenants", get(tenants::list).post(tenants::create))
+        .route("/tenants/{tenant}", get(tenants::get).put(tenants::replace))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}", delete(keys::delete))
+        .route("/networks", get(networks::get).put(networks::replace))
 }
 
 /// Lets through who may act for the tenant of the path.

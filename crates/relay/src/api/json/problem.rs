@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
+use crate::api::PolicyError;
 use crate::api::auth::{CHALLENGE, Denied};
 use crate::secret::NoEntropy;
 use crate::setup::SetupError;
@@ -158,6 +159,13 @@ impl From<StoreError> for Problem {
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Problem {
+        tracing::error!(?error, "a request to the API could not be answered");
+        Problem::unavailable()
+    }
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Problem {
         tracing::error!(?error, "a request to the API could not be answered");
         Problem::unavailable()
     }

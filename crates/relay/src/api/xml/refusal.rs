@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use domain::wire::{self, ErrorRoot, Refused};
 
 use super::XML;
+use crate::api::PolicyError;
 use crate::api::auth::{CHALLENGE, Denied};
 use crate::secret::NoEntropy;
 use crate::setup::SetupError;
@@ -150,6 +151,12 @@ impl From<Denied> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
+        Refusal::unavailable(&error)
+    }
+}
+
+impl From<PolicyError> for Refusal {
+    fn from(error: PolicyError) -> Refusal {
         Refusal::unavailable(&error)
     }
 }

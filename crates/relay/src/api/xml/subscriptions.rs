@@ -76,7 +76,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let request = read(&api, body)?;
+    let request = read(&api, body).await?;
     let snapshot = request.snapshot;
     let wanted = wanted(&api, base, &account, request, None);
     let bound = bound(&api, &wanted.tenant, &wanted.topic, snapshot).await?;
@@ -105,7 +105,7 @@ pub(super) async fn replace(
     Path((account, id)): Path<(String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
-    let request = read(&api, body)?;
+    let request = read(&api, body).await?;
     let old = find(&api, &account, &id).await?;
     let wanted = wanted(&api, base, &account, request, Some(&old));
     if wanted.topic != old.topic {
@@ -150,12 +150,15 @@ async fn bound(
     }
 }
 
-fn read(api: &Api, body: Result<Bytes, BytesRejection>) -> Result<SubscriptionRequest, Refusal> {
+async fn read(
+    api: &Api,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<SubscriptionRequest, Refusal> {
     let body = body.map_err(|_| Refusal::too_long())?;
     let root = ErrorRoot::Subscriptions;
     let request = wire::subscription(&body).map_err(|refused| Refusal::of_body(root, refused))?;
     if let Target::Callback(callback) = &request.target {
-        address::endpoint(&callback.url, &api.egress.policy())
+        address::endpoint(&callback.url, &*api.policy().await?)
             .map_err(|refused| Refusal::callback_url(refused.to_string()))?;
         if callback.public_key.as_ref().is_some_and(|key| !is_certificate(key)) {
             let text = "PublicKey is not the base64 of a certificate in DER";

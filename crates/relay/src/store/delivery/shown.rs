@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Body, delivery};
-use crate::store::item::text;
+use crate::store::item::{Item, text};
 use crate::store::key::{self, Key, STANDING, STANDING_SINCE};
 use crate::store::{Lane, Store, StoreError, failed};
 
@@ -48,8 +48,8 @@ impl Store {
         let keys = places.keys().cloned().map(|(pk, sk)| Key { pk, sk }).collect();
         let mut found = Vec::new();
         for stored in self.get_all::<Stored>(action, keys).await? {
-            let Key { pk, sk } = stored.key.clone();
-            found.push((places.get(&(pk, sk)).copied(), record(action, stored)?));
+            let place = (stored.key.pk.clone(), stored.key.sk.clone());
+            found.push((places.get(&place).copied(), record(action, stored)?));
         }
         found.sort_by_key(|(place, _)| *place);
         Ok(found.into_iter().map(|(_, record)| record).collect())
@@ -111,11 +111,9 @@ pub(crate) struct StandingCursor {
     pub(crate) since: String,
 }
 
-/// A delivery item as a whole.
+/// A delivery item, with what the index adds to it.
 #[derive(Deserialize)]
 pub(super) struct Stored {
-    #[serde(flatten)]
-    key: Key,
     #[serde(default)]
     due: Option<String>,
     #[serde(default)]
@@ -132,10 +130,13 @@ fn cursor(
         .map_err(|source| StoreError::Shape { action, source: source.into() })
 }
 
-pub(super) fn record(action: &'static str, stored: Stored) -> Result<DeliveryRecord, StoreError> {
+pub(super) fn record(
+    action: &'static str,
+    stored: Item<Stored>,
+) -> Result<DeliveryRecord, StoreError> {
     let lane = Lane::parse(&stored.key.pk)
         .ok_or_else(|| StoreError::Shape { action, source: "its pk names no lane".into() })?;
-    let mut body = stored.body;
+    let Stored { due, due_at, mut body } = stored.body;
     let attempts = std::mem::take(&mut body.attempts);
     let answer = body.answer.take();
     let attempts = attempts.into_iter().map(|attempt| Attempt {
@@ -146,9 +147,9 @@ pub(super) fn record(action: &'static str, stored: Stored) -> Result<DeliveryRec
             .error
             .and_then(|name| ErrorClass::ALL.into_iter().find(|class| class.name() == name)),
     });
-    let held = stored.due.is_some_and(|due| due == key::held(&lane.subscription));
+    let held = due.is_some_and(|due| due == key::held(&lane.subscription));
     Ok(DeliveryRecord {
-        due_at: stored.due_at.filter(|_| !held),
+        due_at: due_at.filter(|_| !held),
         held,
         lane,
         attempts: attempts.collect(),

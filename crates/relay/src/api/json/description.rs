@@ -1,0 +1,74 @@
+//! The OpenAPI document. It is made from the handlers, committed, and served as it was committed: a
+//! function that starts need not make it, nor hold the code that does. Tests compare the three, and
+//! the routes with it.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::{
+    ROOT, claims, deliveries, keys, networks, notifications, orders, quarantine, replays,
+    subscriptions, tenants, upstreams,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hookline",
+        description = "Subscriptions, notifications, deliveries and orders of the relay's tenants, \
+                       and what its operators set up. Errors are problems with a stable `code`. \
+                       Any POST may carry an `Idempotency-Key`."
+    ),
+    security(("basic" = []), ("bearer" = [])),
+    paths(
+        subscriptions::list, subscriptions::create, subscriptions::get, subscriptions::replace,
+        subscriptions::delete, subscriptions::rotate_secret, subscriptions::test,
+        notifications::list, notifications::get,
+        deliveries::undelivered, deliveries::dead, deliveries::retry,
+        replays::create, replays::get,
+        orders::list, orders::get,
+        upstreams::list, upstreams::create, upstreams::get, upstreams::replace,
+        upstreams::replace_credentials,
+        claims::get, claims::set, claims::delete, claims::unowned,
+        quarantine::list, quarantine::get, quarantine::delete, quarantine::retry,
+        tenants::list, tenants::create, tenants::get, tenants::replace,
+        keys::list, keys::create, keys::delete,
+        networks::get, networks::replace,
+    )
+)]
+struct Handlers;
+
+/// The document, made anew.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = Handlers::openapi();
+    let below_root = |(path, item)| (format!("{ROOT}{path}"), item);
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(below_root).collect();
+    name_operations(&mut document);
+    let components = document.components.get_or_insert_default();
+    for (name, scheme) in [("basic", HttpAuthScheme::Basic), ("bearer", HttpAuthScheme::Bearer)] {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
+        components.add_security_scheme(name, scheme);
+    }
+    document
+}
+
+/// Handlers have short names, each within its module; in the document a name stands alone.
+fn name_operations(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+            operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
+        }
+    }
+}
+
+/// As it was committed.
+const DOCUMENT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json"));
+
+pub(super) async fn document() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT)
+}
