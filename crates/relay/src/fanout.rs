@@ -2,7 +2,7 @@
 //!
 //! Every step may be repeated: the stream gives a batch again until it has succeeded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::delivery::{Delivery, State};
 use domain::lane::{self, Place, Placing};
@@ -146,6 +146,13 @@ async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
     let Some(event) = fanout.store.event(&wish.upstream, subject, &key).await? else {
         return Ok(());
     };
+    let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
+    let subscription = fanout.store.sealed_subscription(tenant, &wish.subscription).await?;
+    let now = fanout.clock.now();
+    if !subscription.is_some_and(|one| one.entry().passes(&notification, now)) {
+        return Ok(());
+    }
+    fanout.store.add_to_feed(tenant, &event, &wish.subscription).await?;
     tracing::info!(
         tenant = %wish.tenant,
         subscription = %wish.subscription,
@@ -199,7 +206,9 @@ async fn matching(
         asked.extend(fanout.store.asked_for_topic(tenant, &topic).await?.iter().cloned());
     }
     let now = fanout.clock.now();
-    let passing = asked.iter().filter(|one| !one.mail && one.filter.passes(notification, now));
+    // One that has just changed its topic may stand in both lists.
+    let mut seen = HashSet::new();
+    let passing = asked.iter().filter(|one| one.passes(notification, now) && seen.insert(&one.id));
     Ok(passing.map(|one| one.id.clone()).collect())
 }
 
@@ -214,6 +223,7 @@ fn record(event: &StoredEvent, notification: &Notification) -> Option<OrderRecor
         customer_order_id: order.customer_order_id.clone(),
         status: notification.status.clone(),
         first_at: at,
+        since: event.received_at,
         last_at: at,
         last_key: event.key.clone(),
         number_count: notification.completed_telephone_numbers.len().try_into().unwrap_or(u32::MAX),

@@ -8,7 +8,9 @@ use domain::order;
 use jiff::Timestamp;
 
 use crate::schedule::Spread;
-use crate::store::{DeliveryRecord, FeedEntry, Job, Lane, Page, ReplayFilter, Store, StoreError};
+use crate::store::{
+    DeliveryRecord, FeedEntry, Job, Lane, Page, ReplayFilter, Revived, Store, StoreError,
+};
 
 /// Feed entries that a dry run reads; beyond that it says how far it came.
 const DRY_RUN_ENTRIES_MAX: usize = 5_000;
@@ -62,7 +64,9 @@ pub(crate) async fn page(
         chosen(store, &job.tenant, filter, &entries).await?
     {
         // Where it changed meanwhile somebody is at work on it.
-        store.revive(&lane, &delivery, spread.next()).await?;
+        if let Revived::Done(_) = store.revive(&lane, &delivery, spread.next()).await? {
+            spread.made();
+        }
     }
     Ok(next)
 }

@@ -12,7 +12,9 @@ use serde_bytes::ByteBuf;
 
 use crate::Clock;
 use crate::secret::sha256;
-use crate::store::{Cache, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, Subscribed};
+use crate::store::{
+    Cache, Job, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, Subscribed, Work,
+};
 use crate::vault::{Vault, VaultError};
 
 /// A subscription could not be read or written. Repeating is safe.
@@ -133,9 +135,19 @@ impl Subscriptions {
     pub async fn remove(&self, tenant: &str, id: &str) -> Result<(), SubscriptionsError> {
         if let Some(old) = self.store.sealed_subscription(tenant, id).await? {
             self.store.delete_subscription(&old).await?;
+            if old.disabled {
+                // What was held for it is given up.
+                self.drain(tenant, id).await?;
+            }
         }
         self.known.forget(id);
         Ok(())
+    }
+
+    /// Has `schedule` let go of what was held while a subscription was disabled.
+    pub(crate) async fn drain(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
+        let work = Work::Drain { subscription: id.into() };
+        self.store.add_job(&Job::new(tenant, id, work, self.clock.now())).await
     }
 
     /// Notes what an endpoint said, where that is news.

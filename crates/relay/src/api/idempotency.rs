@@ -71,7 +71,7 @@ pub(super) async fn once(
         return Ok(answered);
     }
     let (parts, body) = answered.into_parts();
-    let body = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap_or_default();
+    let body = to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|_| Problem::unavailable())?;
     let text = SecretString::from(String::from_utf8_lossy(&body).into_owned());
     let kept = REMEMBERED_HEADERS.iter().filter_map(|name| {
         let value = parts.headers.get(*name)?.to_str().ok()?;

@@ -1,6 +1,8 @@
 //! Works off what tenants asked for and what is too much for one request, a bounded number of
 //! deliveries each minute, so that what is live is not held up.
 
+use std::collections::HashMap;
+
 use domain::order;
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,8 +10,10 @@ use super::{Schedule, ScheduleError};
 use crate::replay;
 use crate::store::{Job, Page, Snapshot, Work};
 
-/// Jobs that one run looks at.
-const JOBS_AT_ONCE: u16 = 20;
+/// Jobs that one run looks at, oldest first, and those of one tenant that it works on: whoever asks
+/// for many holds up only itself.
+const JOBS_AT_ONCE: u16 = 200;
+const JOBS_OF_A_TENANT: usize = 2;
 
 /// Deliveries of one job that are asked for in one minute, spread over it: 10 a second.
 const DELIVERIES_A_MINUTE: u16 = 600;
@@ -30,7 +34,13 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     let page = Page { limit: JOBS_AT_ONCE, ..Page::default() };
     let (jobs, _) = schedule.store.jobs(page).await?;
     let mut outcome = Ok(());
+    let mut of_tenant = HashMap::<String, usize>::new();
     for job in jobs.into_iter().filter(|job| job.asked_at + SETTLING <= now) {
+        let before = of_tenant.entry(job.tenant.clone()).or_default();
+        *before += 1;
+        if *before > JOBS_OF_A_TENANT {
+            continue;
+        }
         let id = job.id.clone();
         match work(schedule, job, now).await {
             Ok((count, is_done)) => {
@@ -53,9 +63,9 @@ async fn work(
     mut job: Job,
     now: Timestamp,
 ) -> Result<(u64, bool), ScheduleError> {
-    let mut spread = Spread { now, count: 0 };
+    let mut spread = Spread { now, count: 0, made: 0 };
     while spread.count < u64::from(DELIVERIES_A_MINUTE) {
-        let before = spread.count;
+        let before = spread.made;
         let next = match &job.work {
             Work::Snapshot { subscription, order_types } => {
                 snapshot(schedule, &job, subscription, order_types, &mut spread).await?
@@ -65,7 +75,7 @@ async fn work(
                 replay::page(&schedule.store, &job, filter, PAGE, &mut spread).await?
             }
         };
-        job.count += spread.count - before;
+        job.count += spread.made - before;
         job.cursor = next;
         if job.cursor.is_none() {
             schedule.store.finish_job(&job, now).await?;
@@ -80,6 +90,8 @@ async fn work(
 pub(crate) struct Spread {
     now: Timestamp,
     count: u64,
+    /// Those of them that came to something.
+    made: u64,
 }
 
 impl Spread {
@@ -89,6 +101,11 @@ impl Spread {
         self.count += 1;
         let within = SignedDuration::from_millis(i64::try_from(share).unwrap_or_default());
         self.now + NOTICE + within
+    }
+
+    /// What the last time was given for has been asked for.
+    pub(crate) fn made(&mut self) {
+        self.made += 1;
     }
 }
 
@@ -127,6 +144,7 @@ async fn snapshot(
             asked_at: schedule.clock.now(),
         };
         schedule.store.put_snapshot(&wish).await?;
+        spread.made();
     }
     Ok(match next {
         Some(after) => Some(format!("{nth}:{after}")),
@@ -144,6 +162,7 @@ async fn drain(
     let (held, more) = schedule.store.held(subscription, None).await?;
     for one in &held {
         schedule.store.release(&one.lane, &one.key, spread.next()).await?;
+        spread.made();
     }
     // What is let go leaves the index, so each page is the first.
     Ok(more.map(|_| "more".into()))

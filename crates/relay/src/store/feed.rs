@@ -1,12 +1,14 @@
 //! The feed: what fan-out decided for each event, in the order in which they came in.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::event::EventKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, RETENTION, read};
+use super::item::{Item, RETENTION, read, text};
 use super::table::{Page, Read};
-use super::{Lane, Store, StoreError, StoredEvent, key};
+use super::{Lane, Store, StoreError, StoredEvent, failed, key};
 
 /// What fan-out decided for one event. The first decision stands, so that a repeat does the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,36 @@ impl Store {
         match self.put_absent(action, &item).await? {
             None => Ok(entry),
             Some(standing) => Ok(read::<FeedEntry>(action, standing)?.body),
+        }
+    }
+
+    /// Notes that an event goes to one more subscription, which asked for it later.
+    pub(crate) async fn add_to_feed(
+        &self,
+        tenant: &str,
+        event: &StoredEvent,
+        subscription: &str,
+    ) -> Result<(), StoreError> {
+        let action = "add to a feed entry";
+        let key = key::feed(Some(tenant), "", event.received_at, event.key.digest());
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression("SET subscriptions = list_append(subscriptions, :one)")
+            .condition_expression("attribute_exists(pk) AND NOT contains(subscriptions, :id)")
+            .expression_attribute_values(":one", AttributeValue::L(vec![text(subscription)]))
+            .expression_attribute_values(":id", text(subscription))
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                // It is noted, or the entry is past its time.
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failed(action)(error)),
+            },
         }
     }
 

@@ -30,6 +30,8 @@ struct Body {
     #[serde(default)]
     status_key: Option<EventKey>,
     first_at: Timestamp,
+    /// When the first of its events came in that was this tenant's. What came before was another's.
+    since: Timestamp,
     last_at: Timestamp,
     last_key: EventKey,
     #[serde(default)]
@@ -41,6 +43,7 @@ struct Body {
 #[derive(Serialize, Deserialize)]
 struct NoteBody {
     id: u32,
+    tenant: String,
     user: String,
     text: String,
     at: Timestamp,
@@ -62,16 +65,18 @@ impl Store {
         let mut set = "SET v = :v, expires = :expires, #upstream = :upstream, \
                        order_type = :type, order_id = :id, last_at = :at, last_key = :key, \
                        first_at = if_not_exists(first_at, :at), \
+                       since = if_not_exists(since, :received), \
                        asked = if_not_exists(asked, :nobody)"
             .to_owned();
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key.attributes()))
+            .set_key(Some(key.clone().attributes()))
             .condition_expression("attribute_not_exists(pk) OR last_key < :key")
             .expression_attribute_names("#upstream", "upstream")
             .expression_attribute_values(":v", number(1))
+            .expression_attribute_values(":received", text(sortable(received_at)))
             .expression_attribute_values(":nobody", AttributeValue::M(Attributes::new()))
             .expression_attribute_values(":expires", number(expires))
             .expression_attribute_values(":upstream", text(&record.upstream))
@@ -116,13 +121,54 @@ impl Store {
                 _ => return Err(failed(action)(error)),
             },
         };
-        let asked = stands.and_then(|mut stands| stands.remove("asked"));
+        let mut stands = stands.unwrap_or_default();
+        if let Some(status) = &record.status {
+            self.put_late_state(action, &key, &stands, status, &record.last_key).await?;
+        }
+        let asked = stands.remove("asked");
         let asked: HashMap<String, Entry> = asked
             .map(serde_dynamo::from_attribute_value)
             .transpose()
             .map_err(|source| StoreError::Shape { action, source: source.into() })?
             .unwrap_or_default();
         Ok(asked.into_values().collect())
+    }
+
+    /// Writes a state that came after a newer note, but is newer than the state that stands.
+    async fn put_late_state(
+        &self,
+        action: &'static str,
+        key: &key::Key,
+        stands: &Attributes,
+        status: &str,
+        event: &EventKey,
+    ) -> Result<(), StoreError> {
+        let known = match stands.get("status_key") {
+            Some(AttributeValue::S(known)) => known.as_str(),
+            _ => "",
+        };
+        if known >= event.as_str() {
+            return Ok(());
+        }
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.clone().attributes()))
+            .update_expression("SET #status = :status, status_key = :key")
+            .condition_expression("attribute_not_exists(status_key) OR status_key < :key")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":status", text(status))
+            .expression_attribute_values(":key", text(event.to_string()))
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(failed(action)(error)),
+            },
+        }
     }
 
     /// What is known of an order of a tenant's.
@@ -166,33 +212,36 @@ impl Store {
     /// Puts a note, in place of an earlier one of that id.
     pub(crate) async fn put_note(
         &self,
+        tenant: &str,
         order: &OrderRecord,
         note: &OrderNote,
     ) -> Result<(), StoreError> {
         let subject = order.order_id.to_ascii_lowercase();
         let OrderNote { id, user, text, at } = note.clone();
+        let body = NoteBody { id, tenant: tenant.into(), user, text, at };
         let item =
-            Item::new(key::note(&order.upstream, &subject, id), NoteBody { id, user, text, at })
-                .kept_for(RETENTION, at);
+            Item::new(key::note(&order.upstream, &subject, id), body).kept_for(RETENTION, at);
         self.put("put a note", &item).await
     }
 
     /// One of the tenant's own notes.
     pub(crate) async fn note(
         &self,
+        tenant: &str,
         order: &OrderRecord,
         id: u32,
     ) -> Result<Option<OrderNote>, StoreError> {
         let subject = order.order_id.to_ascii_lowercase();
         let key = key::note(&order.upstream, &subject, id);
         let body: Option<NoteBody> = self.get("read a note", key, Read::Now).await?;
-        Ok(body.map(OrderNote::from))
+        Ok(body.filter(|body| body.tenant == tenant).map(OrderNote::from))
     }
 
     /// What happened to an order and what its tenant noted, by one query: its events, oldest first,
     /// then the notes.
     pub(crate) async fn story(
         &self,
+        tenant: &str,
         order: &OrderRecord,
         limit: u16,
     ) -> Result<(Vec<StoredEvent>, Vec<OrderNote>), StoreError> {
@@ -217,15 +266,18 @@ impl Store {
         for one in found {
             match one {
                 Either::Event(body) => events.push(StoredEvent::from_body(action, body)?),
-                Either::Note(body) => notes.push(body.into()),
+                Either::Note(body) if body.tenant == tenant => notes.push(body.into()),
+                Either::Note(_) => {}
             }
         }
+        // The order may have been another tenant's before.
+        events.retain(|event| event.received_at >= order.since);
         Ok((events, notes))
     }
 }
 
 impl From<NoteBody> for OrderNote {
-    fn from(NoteBody { id, user, text, at }: NoteBody) -> OrderNote {
+    fn from(NoteBody { id, user, text, at, .. }: NoteBody) -> OrderNote {
         OrderNote { id, user, text, at }
     }
 }
@@ -239,6 +291,7 @@ impl From<Body> for OrderRecord {
             customer_order_id: body.customer_order_id,
             status: body.status,
             first_at: body.first_at,
+            since: body.since,
             last_at: body.last_at,
             last_key: body.last_key,
             number_count: body.number_count,

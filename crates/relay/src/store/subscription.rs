@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
+use domain::notification::Notification;
 use domain::subscription::{Filter, type_key};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,13 @@ pub(crate) struct Entry {
     pub(crate) mail: bool,
 }
 
+impl Entry {
+    /// Whether a notification is to be delivered to it.
+    pub(crate) fn passes(&self, notification: &Notification, now: Timestamp) -> bool {
+        !self.mail && self.filter.passes(notification, now)
+    }
+}
+
 /// Somebody wants to be told the present state of an order, as its first delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -165,7 +173,7 @@ impl Sealed {
         (self.order_key().unwrap_or_else(of_topic), &self.target)
     }
 
-    fn entry(&self) -> Entry {
+    pub(crate) fn entry(&self) -> Entry {
         Entry {
             id: self.id.clone(),
             tenant: self.tenant.clone(),

@@ -22,6 +22,10 @@ const BATCH_MAX: usize = 100;
 /// How often the rest of a batch is asked for.
 const BATCH_TRIES_MAX: usize = 4;
 
+/// Nothing stands at a longer key. (AWS: DynamoDB quotas.)
+const PK_BYTES_MAX: usize = 2_048;
+const SK_BYTES_MAX: usize = 1_024;
+
 /// How fresh a read must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Read {
@@ -61,6 +65,9 @@ impl Store {
         key: Key,
         freshness: Read,
     ) -> Result<Option<T>, StoreError> {
+        if key.pk.len() > PK_BYTES_MAX || key.sk.len() > SK_BYTES_MAX {
+            return Ok(None);
+        }
         let found = self
             .client
             .get_item()

@@ -131,8 +131,10 @@ pub(super) async fn retry(
         let detail = "It waits behind an earlier one of its order. Retry that one.";
         return Err(Problem::conflict("behind", detail));
     }
-    if api.store.sealed_subscription(&tenant, &lane.subscription).await?.is_none() {
-        // What was delivered would turn out dead.
+    if delivery.state != DeliveryState::Pending
+        && api.store.sealed_subscription(&tenant, &lane.subscription).await?.is_none()
+    {
+        // What was delivered would turn out dead; what waits for nothing may do so.
         return Err(Problem::conflict("unsubscribed", "Its subscription is gone."));
     }
     Ok((StatusCode::ACCEPTED, Json(again(&api, lane, &delivery).await?)))

@@ -2,10 +2,13 @@
 //! function that starts need not make it, nor hold the code that does. Tests compare the three, and
 //! the routes with it.
 
+use std::collections::BTreeMap;
+
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Ref, RefOr};
 
 use super::{
     ROOT, claims, deliveries, keys, networks, notifications, orders, quarantine, replays,
@@ -46,6 +49,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths.into_iter().map(below_root).collect();
     name_operations(&mut document);
+    share_problems(&mut document);
     let components = document.components.get_or_insert_default();
     for (name, scheme) in [("basic", HttpAuthScheme::Basic), ("bearer", HttpAuthScheme::Bearer)] {
         let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
@@ -63,6 +67,24 @@ fn name_operations(document: &mut utoipa::openapi::OpenApi) {
             operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
         }
     }
+}
+
+/// Each problem is described once, and each operation refers to it.
+fn share_problems(document: &mut utoipa::openapi::OpenApi) {
+    let mut shared = BTreeMap::new();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if status.starts_with(['4', '5']) {
+                    let name = format!("Problem{status}");
+                    let reference = RefOr::Ref(Ref::from_response_name(&name));
+                    shared.insert(name, std::mem::replace(response, reference));
+                }
+            }
+        }
+    }
+    document.components.get_or_insert_default().responses.extend(shared);
 }
 
 /// As it was committed.

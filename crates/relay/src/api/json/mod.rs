@@ -23,6 +23,7 @@ mod upstreams;
 
 pub(super) use subscriptions::ask_for_snapshots;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -100,10 +101,11 @@ fn for_the_operators() -> Router<Api> {
 /// Lets through who may act for the tenant of the path.
 async fn for_tenant(
     State(api): State<Api>,
-    path: RawPathParams,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let path = path.map_err(|_| Problem::no_such_route())?;
     let caller = auth::caller(&api, request.headers()).await?;
     let tenant = path.iter().find(|(name, _)| *name == "tenant").map(|(_, tenant)| tenant);
     // A route below tenants that names none is open to nobody.
@@ -115,9 +117,12 @@ async fn for_tenant(
 /// Lets operators through.
 async fn for_operators(
     State(api): State<Api>,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    // Otherwise a handler would meet what is no UTF-8, and not answer in our own way.
+    path.map_err(|_| Problem::no_such_route())?;
     let caller = auth::caller(&api, request.headers()).await?;
     caller.for_operators(request.method())?;
     proceed(api, caller, request, next).await

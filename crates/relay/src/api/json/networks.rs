@@ -14,8 +14,8 @@ use super::request::{self, Body, etag};
 use crate::api::Api;
 use crate::store::Written;
 
-/// Networks to which the relay delivers besides public addresses, and by plain http too. Those of
-/// its environment come on top, and are not shown.
+/// Networks to which the relay delivers besides public addresses; by plain http too, where a URL names
+/// the address itself. Those of its environment come on top, and are not shown.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Networks {

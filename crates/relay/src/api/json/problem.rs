@@ -116,7 +116,7 @@ impl Problem {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
     }
 
-    fn unavailable() -> Problem {
+    pub(in crate::api) fn unavailable() -> Problem {
         let detail = "A store is out of reach. Try again.";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
     }

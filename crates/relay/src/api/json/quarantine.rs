@@ -39,6 +39,12 @@ pub(crate) struct ReadAgain {
     received_at: Timestamp,
 }
 
+/// The bytes as they came.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "bytes go out as they are")]
+pub(crate) struct RawBody(Vec<u8>);
+
 /// What is in quarantine, newest first. A page may hold fewer than `limit` and still have `next`.
 #[utoipa::path(
     get, path = "/upstreams/{account}/quarantine", tag = "quarantine",
@@ -60,7 +66,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/upstreams/{account}/quarantine/{id}", tag = "quarantine",
     params(("account" = String, Path), ("id" = String, Path)),
-    responses((status = 200, body = [u8], content_type = "application/octet-stream"), Problems)
+    responses((status = 200, body = RawBody, content_type = "application/octet-stream"), Problems)
 )]
 pub(super) async fn get(
     State(api): State<Api>,

@@ -149,7 +149,7 @@ pub(super) async fn replace(
     let new = wanted.made(id, old.secrets, old.created_at, old.status, old.revision + 1);
     change(&api, &new).await?;
     if new.enabled && !was_enabled {
-        drain(&api, &new).await?;
+        api.subscriptions.drain(&new.tenant, &new.id).await?;
     }
     Ok((etag(new.revision), Json(view(new, api.clock.now()))).into_response())
 }
@@ -273,12 +273,6 @@ pub(in crate::api) async fn ask_for_snapshots(
     };
     let work = Work::Snapshot { subscription: made.id.clone(), order_types };
     api.store.add_job(&Job::new(&made.tenant, &made.id, work, api.clock.now())).await
-}
-
-/// Has `schedule` let go of what was held while a subscription was disabled.
-async fn drain(api: &Api, enabled: &Subscription) -> Result<(), StoreError> {
-    let work = Work::Drain { subscription: enabled.id.clone() };
-    api.store.add_job(&Job::new(&enabled.tenant, &enabled.id, work, api.clock.now())).await
 }
 
 /// What a test delivers: it looks like what the subscription is about, and names no real order.

@@ -7,6 +7,7 @@ mod orders;
 mod refusal;
 mod subscriptions;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -78,10 +79,11 @@ fn routes() -> Router<Api> {
 /// Lets through who may act for the account of the path, which is a tenant.
 async fn for_account(
     State(api): State<Api>,
-    path: RawPathParams,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
+    let path = path.map_err(|_| Refusal::no_such_path())?;
     let caller = auth::caller(&api, request.headers()).await?;
     let account = path.iter().find(|(name, _)| *name == "account").map(|(_, account)| account);
     // A route below accounts that names none is open to nobody.

@@ -123,7 +123,7 @@ pub(super) async fn history(
     Path((account, kind, id)): Path<(String, String, String)>,
 ) -> Result<Response, Refusal> {
     let record = find(&api, &account, kind_of(&kind)?, &id).await?;
-    let (events, notes) = api.store.story(&record, STORY_MAX).await?;
+    let (events, notes) = api.store.story(&account, &record, STORY_MAX).await?;
     let mut entries: Vec<_> = events.iter().filter_map(told).map(entry).collect();
     entries.extend(notes.into_iter().map(|note| HistoryEntry {
         at: note.at,
@@ -140,7 +140,7 @@ pub(super) async fn notes(
     Path((account, kind, id)): Path<(String, String, String)>,
 ) -> Result<Response, Refusal> {
     let record = find(&api, &account, kind_of(&kind)?, &id).await?;
-    let (events, mut notes) = api.store.story(&record, STORY_MAX).await?;
+    let (events, mut notes) = api.store.story(&account, &record, STORY_MAX).await?;
     notes.extend(events.iter().filter_map(told).filter_map(|(event, notification)| {
         Some(OrderNote {
             id: note_id(event),
@@ -172,7 +172,7 @@ pub(super) async fn add_note(
         text: asked.text,
         at: api.clock.now(),
     };
-    api.store.put_note(&record, &note).await?;
+    api.store.put_note(&account, &record, &note).await?;
     let order = format!("{}{}/accounts/{account}/{segment}/{id}", origin::of(&headers), base.path);
     let location = format!("{order}/notes/{}", note.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)]).into_response())
@@ -186,10 +186,10 @@ pub(super) async fn change_note(
     let asked = read_note(body)?;
     let record = find(&api, &account, kind_of(&kind)?, &id).await?;
     let number = note.parse().map_err(|_| Refusal::no_note())?;
-    let old = api.store.note(&record, number).await?.ok_or_else(Refusal::no_note)?;
+    let old = api.store.note(&account, &record, number).await?.ok_or_else(Refusal::no_note)?;
     let user = asked.user.unwrap_or(old.user);
     let new = OrderNote { id: number, user, text: asked.text, at: api.clock.now() };
-    api.store.put_note(&record, &new).await?;
+    api.store.put_note(&account, &record, &new).await?;
     Ok(xml(String::new()))
 }
 
@@ -236,7 +236,7 @@ async fn find(api: &Api, account: &str, kind: Kind, id: &str) -> Result<OrderRec
 
 async fn detail(api: &Api, account: &str, kind: Kind, id: &str) -> Result<OrderDetail, Refusal> {
     let record = find(api, account, kind, id).await?;
-    let (events, _) = api.store.story(&record, STORY_MAX).await?;
+    let (events, _) = api.store.story(account, &record, STORY_MAX).await?;
     let newest_first: Vec<_> = events.iter().rev().filter_map(told).collect();
     let with_status = newest_first.iter().find(|(_, one)| one.status.is_some());
     let with_numbers =

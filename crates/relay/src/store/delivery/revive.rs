@@ -14,12 +14,16 @@ use crate::store::item::{number, text};
 use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::{Lane, Store, StoreError, failed};
 
+/// A delivery with more attempts than this is not revived: each is on its record, which is billed by
+/// size at every write.
+const ATTEMPTS_MAX: u32 = 200;
+
 /// What came of a request to deliver again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Revived {
     /// It is pending and due.
     Done(Box<DeliveryRecord>),
-    /// There is no such delivery, it changed just now, or it waits behind another.
+    /// There is no such delivery, it changed just now, it waits behind another, or was tried too often.
     Not,
 }
 
@@ -49,7 +53,7 @@ impl Store {
             .set_key(Some(lane.delivery(&delivery.key).attributes()))
             .update_expression(update)
             .condition_expression(
-                "#state = :was AND attempts_made = :made \
+                "#state = :was AND attempts_made = :made AND attempts_made < :max \
                  AND (#state <> :pending OR attribute_not_exists(behind))",
             )
             .expression_attribute_names("#state", "state")
@@ -60,6 +64,7 @@ impl Store {
             .expression_attribute_values(":pending", text(State::Pending.name()))
             .expression_attribute_values(":was", text(delivery.state.name()))
             .expression_attribute_values(":made", number(delivery.attempts_made))
+            .expression_attribute_values(":max", number(ATTEMPTS_MAX))
             .expression_attribute_values(":due", text(key::due(at, &delivery.key)))
             .expression_attribute_values(":at", text(sortable(at)))
             .expression_attribute_values(":standing", text(key::undelivered(&delivery.tenant)))
