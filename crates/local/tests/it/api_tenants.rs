@@ -1077,3 +1077,49 @@ async fn a_subscription_that_is_deleted_before_its_snapshot_is_told_nothing() {
     assert!(get(&stage, "/deliveries/dead").await["items"].as_array().unwrap().is_empty());
     assert!(stage.items("JOBS").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_snapshot_goes_by_the_states_that_were_asked_for_and_stands_in_the_feed() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SECOND).await;
+    let [picky, open] = [endpoint(|_, _| 200).await, endpoint(|_, _| 200).await];
+    let of_order = |endpoint: &Endpoint, states: Value| {
+        json!({
+            "order_type": "portins", "order_id": ORDER, "url": endpoint.url(), "states": states,
+            "snapshot": true,
+        })
+    };
+    subscribe(&stage, of_order(&picky, json!(["COMPLETE"]))).await;
+    let (id, _) = subscribe(&stage, of_order(&open, json!([]))).await;
+    stage.run_for(SECOND).await;
+    assert_eq!(statuses(&picky), [""; 0]);
+    assert_eq!(statuses(&open), ["FOC"]);
+    let notifications = get(&stage, "/notifications").await;
+    let told = notifications["items"][0]["subscriptions"].as_array().unwrap().clone();
+    assert!(told.contains(&json!(id)), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_was_held_for_a_subscription_that_is_deleted_is_given_up() {
+    let stage = Stage::new(0, None).await;
+    let (id, _) = subscribe(&stage, json!({"url": URL, "enabled": false})).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(secs(5)).await;
+    assert_eq!(all(&get(&stage, "/deliveries/undelivered").await, "subscription"), [id.as_str()]);
+    ask(&stage, "DELETE", &format!("/subscriptions/{id}"), Value::Null).await.is(204);
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(all(&get(&stage, "/deliveries/undelivered").await, "subscription"), [""; 0]);
+    assert_eq!(all(&get(&stage, "/deliveries/dead").await, "subscription"), [id.as_str()]);
+}
+
+#[tokio::test]
+async fn ids_that_cannot_be_are_not_found() {
+    let stage = Stage::new(0, None).await;
+    for id in ["x".repeat(1_100), "%ff".into(), "%00".into(), "%2e%2e".into(), "%23".into()] {
+        for path in ["/subscriptions/", "/notifications/", "/replays/", "/orders/portins/"] {
+            let said = ask(&stage, "GET", &format!("{path}{id}"), Value::Null).await;
+            assert_eq!(said.status, 404, "{path}{id}: {}", said.body);
+        }
+    }
+}

@@ -409,3 +409,38 @@ async fn lists_of_orders_have_pages_and_filters() {
         assert!(said.body.contains("<ErrorResponse>"), "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_state_that_comes_after_a_newer_note_still_counts() {
+    let stage = Stage::new(0, None).await;
+    let note = state("x", 5).replace("<Status>x</Status>", "<Note>call us</Note>");
+    for body in [state("SUBMITTED", 1), note, state("FOC", 3), state("SUBMITTED", 2)] {
+        stage.post_accepted(&body).await;
+        stage.run_for(SignedDuration::from_secs(1)).await;
+    }
+    let one = stage.ask("GET", &format!("/portins/{ORDER}"), "").await;
+    assert_eq!(texts(&one.body, "ProcessingStatus"), ["FOC"]);
+}
+
+#[tokio::test]
+async fn an_order_that_changes_hands_shows_nothing_of_before() {
+    let stage = Stage::new(0, None).await;
+    let world = &stage.world;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let note = "<Note><Description>between us</Description></Note>";
+    let path = format!("/portins/{ORDER}/notes");
+    assert_eq!(stage.ask("POST", &path, note).await.status, 201);
+
+    let heir = "5500002";
+    let login = relay::setup::tenant(&world.store, heir, world.relay_clock().now()).await.unwrap();
+    world.store.set_claim("9900012", ORDER, heir).await.unwrap();
+    stage.post_accepted(&state("FOC", 2)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let order = format!("/api/accounts/{heir}/portins/{ORDER}");
+    let history = ask(world.router(), Some(&login), "GET", &format!("{order}/history"), "").await;
+    assert_eq!(texts(&history.body, "Status"), ["FOC"]);
+    assert!(!history.body.contains("between us"));
+    let notes = ask(world.router(), Some(&login), "GET", &format!("{order}/notes"), "").await;
+    assert_eq!(notes.status, 204);
+}
