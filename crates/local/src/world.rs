@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::Router;
 use domain::address::Policy;
 use jiff::{SignedDuration, Timestamp};
@@ -69,9 +71,10 @@ impl World {
         aws.watch("sk", &[EVENT_PREFIX, SNAPSHOT_PREFIX]);
         let wakes = queue(&aws, WAKES, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
         let arrivals = queue(&aws, INBOX, INBOX_DEAD, INBOX_VISIBILITY, INBOX_RECEIVES_MAX);
-        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb_config(&aws));
+        let sdk = sdk_config(&aws);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
         table::create(&dynamodb).await?;
-        let sqs = aws_sdk_sqs::Client::from_conf(sqs_config(&aws));
+        let sqs = aws_sdk_sqs::Client::new(&sdk);
 
         let now = {
             let clock = clock.clone();
@@ -79,7 +82,7 @@ impl World {
         };
         let store = Store::new(dynamodb, table::TABLE, now.clone());
         aws.create_key(KEY);
-        let kms = aws_sdk_kms::Client::from_conf(kms_config(&aws));
+        let kms = aws_sdk_kms::Client::new(&sdk);
         let vault = Vault::new(kms, KEY, store.clone());
         let wakes = queue::Wakes::new(sqs.clone(), wakes);
         let arrivals = queue::Inbox::new(sqs, arrivals);
@@ -224,31 +227,13 @@ fn queue(
     aws.create_queue(name, QueueSettings { visibility_timeout, max_receive_count })
 }
 
-fn dynamodb_config(aws: &Aws) -> aws_sdk_dynamodb::Config {
-    aws_sdk_dynamodb::Config::builder()
+/// What all clients of this AWS are made from.
+fn sdk_config(aws: &Aws) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
-        .http_client(aws.http_client())
-        .build()
-}
-
-fn sqs_config(aws: &Aws) -> aws_sdk_sqs::Config {
-    aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
-        .http_client(aws.http_client())
-        .build()
-}
-
-fn kms_config(aws: &Aws) -> aws_sdk_kms::Config {
-    aws_sdk_kms::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
         .http_client(aws.http_client())
         .build()

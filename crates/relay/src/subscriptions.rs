@@ -134,17 +134,19 @@ impl Subscriptions {
     /// Deletes a subscription, if it is there.
     pub async fn remove(&self, tenant: &str, id: &str) -> Result<(), SubscriptionsError> {
         if let Some(old) = self.store.sealed_subscription(tenant, id).await? {
-            self.store.delete_subscription(&old).await?;
             if old.disabled {
-                // What was held for it is given up.
+                // What was held for it is then given up.
                 self.drain(tenant, id).await?;
             }
+            self.store.delete_subscription(&old).await?;
         }
         self.known.forget(id);
         Ok(())
     }
 
-    /// Has `schedule` let go of what was held while a subscription was disabled.
+    /// Has `schedule` let go of what was held while a subscription was disabled. It begins a while
+    /// later, so this comes before the change that is its reason: should that not be made, what was
+    /// let go is held again.
     pub(crate) async fn drain(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
         let work = Work::Drain { subscription: id.into() };
         self.store.add_job(&Job::new(tenant, id, work, self.clock.now())).await

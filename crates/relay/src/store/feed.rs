@@ -1,14 +1,13 @@
 //! The feed: what fan-out decided for each event, in the order in which they came in.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::event::EventKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, RETENTION, read, text};
-use super::table::{Page, Read};
-use super::{Lane, Store, StoreError, StoredEvent, failed, key};
+use super::table::{Page, Read, unless_changed};
+use super::{Lane, Store, StoreError, StoredEvent, key};
 
 /// What fan-out decided for one event. The first decision stands, so that a repeat does the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,14 +81,7 @@ impl Store {
             .expression_attribute_values(":id", text(subscription))
             .send()
             .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // It is noted, or the entry is past its time.
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(failed(action)(error)),
-            },
-        }
+        unless_changed(action, written).map(drop)
     }
 
     /// One page of a tenant's feed.

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Attributes, Item, RETENTION, number, text};
-use super::table::{Page, Read};
+use super::table::{Page, Read, unless_changed};
 use super::{Entry, Store, StoreError, StoredEvent, event, failed, key};
 
 /// An order is listed for this long after its last event: as long as Bandwidth lists its own.
@@ -162,13 +162,7 @@ impl Store {
             .expression_attribute_values(":key", text(event.to_string()))
             .send()
             .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(failed(action)(error)),
-            },
-        }
+        unless_changed(action, written).map(drop)
     }
 
     /// What is known of an order of a tenant's.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -22,7 +21,7 @@ use serde_bytes::ByteBuf;
 
 use super::item::{Item, number, read, text, write};
 use super::key::{self, Key};
-use super::table::{ABSENT, Page, Read};
+use super::table::{ABSENT, Page, Read, unless_changed};
 use super::{Store, StoreError, failed};
 
 /// An expired subscription is kept this long: what it matched before is still being delivered.
@@ -290,13 +289,7 @@ impl Store {
             .expression_attribute_values(":status", text(status))
             .send()
             .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(failed(action)(error)),
-            },
-        }
+        unless_changed(action, written).map(drop)
     }
 
     /// Who asked for a topic, as it was at most `cache::AGE_MAX` ago.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
 };
@@ -41,6 +43,20 @@ pub enum Written {
     Done,
     /// The item is no longer as it was read.
     Changed,
+}
+
+/// What came of a conditional update; `None` where the item is not as the condition wants it.
+pub(super) fn unless_changed<T>(
+    action: &'static str,
+    written: Result<T, SdkError<UpdateItemError>>,
+) -> Result<Option<T>, StoreError> {
+    match written {
+        Ok(written) => Ok(Some(written)),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+            _ => Err(failed(action)(error)),
+        },
+    }
 }
 
 /// Which part of a listing is wanted.

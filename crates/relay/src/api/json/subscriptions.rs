@@ -147,10 +147,10 @@ pub(super) async fn replace(
     }
     let was_enabled = old.enabled;
     let new = wanted.made(id, old.secrets, old.created_at, old.status, old.revision + 1);
-    change(&api, &new).await?;
     if new.enabled && !was_enabled {
         api.subscriptions.drain(&new.tenant, &new.id).await?;
     }
+    change(&api, &new).await?;
     Ok((etag(new.revision), Json(view(new, api.clock.now()))).into_response())
 }
 

@@ -3,7 +3,6 @@
 //! What is revived is pending and due at a time not far off, so that `schedule` wakes it whatever
 //! becomes of whoever asked for it.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use domain::delivery::{Delivery, State};
 use domain::event::{EventKey, sortable};
@@ -12,7 +11,8 @@ use jiff::Timestamp;
 use super::shown::{DeliveryRecord, record};
 use crate::store::item::{number, text};
 use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
-use crate::store::{Lane, Store, StoreError, failed};
+use crate::store::table::unless_changed;
+use crate::store::{Lane, Store, StoreError};
 
 /// A delivery with more attempts than this is not revived: each is on its record, which is billed by
 /// size at every write.
@@ -76,17 +76,12 @@ impl Store {
             ),
             false => request,
         };
-        match request.send().await {
-            Ok(written) => {
-                let stored = serde_dynamo::from_item(written.attributes.unwrap_or_default())
-                    .map_err(|source| StoreError::Shape { action, source: source.into() })?;
-                Ok(Revived::Done(Box::new(record(action, stored)?)))
-            }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Revived::Not),
-                _ => Err(failed(action)(error)),
-            },
-        }
+        let Some(written) = unless_changed(action, request.send().await)? else {
+            return Ok(Revived::Not);
+        };
+        let stored = serde_dynamo::from_item(written.attributes.unwrap_or_default())
+            .map_err(|source| StoreError::Shape { action, source: source.into() })?;
+        Ok(Revived::Done(Box::new(record(action, stored)?)))
     }
 
     /// Lets go of one delivery that was held while its subscription was disabled.
@@ -111,12 +106,6 @@ impl Store {
             .expression_attribute_values(":held", text(key::held(&lane.subscription)))
             .send()
             .await;
-        match written {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(failed(action)(error)),
-            },
-        }
+        unless_changed(action, written).map(drop)
     }
 }
