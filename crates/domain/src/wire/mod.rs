@@ -11,7 +11,7 @@ mod request;
 pub use answer::error::{ErrorRoot, error};
 pub use answer::order::order;
 pub use answer::orders::{Page, orders};
-pub use answer::parts::{Report, history, notes, reports, telephone_numbers};
+pub use answer::parts::{Report, history, notes, quantity, reports, telephone_numbers};
 pub use answer::subscription::{EXPIRY_ENDLESS, subscription_one, subscriptions};
 pub use kind::Kind;
 pub use request::note::{NoteRequest, note};

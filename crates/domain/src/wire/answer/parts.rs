@@ -49,6 +49,11 @@ pub fn telephone_numbers(numbers: &[String], format: NumberFormat) -> String {
     })
 }
 
+/// How many numbers an order has, as lists of ports count them.
+pub fn quantity(count: usize) -> String {
+    Answer::write(&["Quantity"], |answer| answer.number("Count", count))
+}
+
 /// How many numbers share their first digits, in the order of these. Numbers outside of country
 /// code 1 have no such parts and are not counted.
 pub fn reports(by: Report, numbers: &[String]) -> String {

@@ -73,7 +73,7 @@ fn routes() -> Router<Api> {
         .route("/{kind}/{id}/tns", get(orders::telephone_numbers))
         .route("/{kind}/{id}/areaCodes", get(orders::area_codes))
         .route("/{kind}/{id}/npaNxx", get(orders::exchanges))
-        .route("/{kind}/{id}/totals", get(orders::exchanges))
+        .route("/{kind}/{id}/totals", get(orders::totals))
 }
 
 /// Lets through who may act for the account of the path, which is a tenant.

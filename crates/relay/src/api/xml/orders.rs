@@ -167,7 +167,7 @@ pub(super) async fn add_note(
     let asked = read_note(body)?;
     let record = find(&api, &account, kind_of(&segment)?, &id).await?;
     let note = OrderNote {
-        id: u32::from_be_bytes(secret::random()?) & NOTE_ID_MAX,
+        id: u32::from_be_bytes(secret::random()?) % NOTE_IDS,
         user: asked.user.unwrap_or(caller.key_id),
         text: asked.text,
         at: api.clock.now(),
@@ -208,6 +208,20 @@ pub(super) async fn area_codes(
 ) -> Result<Response, Refusal> {
     let detail = detail(&api, &account, kind_of(&kind)?, &id).await?;
     Ok(xml(wire::reports(Report::AreaCode, &detail.numbers)))
+}
+
+/// Bandwidth's clients read the totals of a port as one number, and those of other orders by the
+/// first six digits.
+pub(super) async fn totals(
+    State(api): State<Api>,
+    Path((account, segment, id)): Path<(String, String, String)>,
+) -> Result<Response, Refusal> {
+    let kind = kind_of(&segment)?;
+    let numbers = detail(&api, &account, kind, &id).await?.numbers;
+    Ok(xml(match kind.order_type().name {
+        "portins" | "portouts" => wire::quantity(numbers.len()),
+        _ => wire::reports(Report::NpaNxx, &numbers),
+    }))
 }
 
 /// By the first six digits.
@@ -268,13 +282,13 @@ fn at(event: &StoredEvent) -> jiff::Timestamp {
     event.key.time().parse().unwrap_or(event.received_at)
 }
 
-/// Clients keep it in 32 bits with a sign.
-const NOTE_ID_MAX: u32 = 0x7FFF_FFFF;
+/// Nine digits: one of Bandwidth's clients takes ten for a telephone number.
+const NOTE_IDS: u32 = 1_000_000_000;
 
 /// Of a note that Bandwidth sent: it has no number, but its content a name.
 fn note_id(event: &StoredEvent) -> u32 {
     let name = event.key.digest().get(..8).unwrap_or_default();
-    u32::from_str_radix(name, 16).unwrap_or_default() & NOTE_ID_MAX
+    u32::from_str_radix(name, 16).unwrap_or_default() % NOTE_IDS
 }
 
 fn read_note(body: Result<Bytes, BytesRejection>) -> Result<wire::NoteRequest, Refusal> {
