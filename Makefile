@@ -2,13 +2,16 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie verify demo dev advisories ci
+.PHONY: check test functions rie verify clients schemathesis fuzz demo dev advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
 functions: ; @.ci/run functions
 rie: ; @.ci/run functions rie
 verify: ; @.ci/run verify
+clients: ; @.ci/run clients
+schemathesis: ; @.ci/run schemathesis
+fuzz: ; @.ci/run fuzz
 demo: ; cargo run -- demo
 dev: ; cargo run -- dev
 # Fetches the advisory database from GitHub, so it is no part of `ci`.

@@ -9,7 +9,6 @@ starts it again on the same data, and looks whether anything is missing. One lin
 
 import argparse
 import base64
-import http.client
 import http.server
 import json
 import os
@@ -21,15 +20,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.parse
 from dataclasses import dataclass
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-READY_SECONDS_MAX = 30
+from dev import Bandwidth, Dev, Report
+
 # The first retry comes after 5 s, a fifth more or less.
 DELIVERY_SECONDS_MAX = 20
-STOP_SECONDS_MAX = 30
 NODE_SECONDS_MAX = 30
 
 NUMBERS = ("9195550100", "9195550101")
@@ -85,65 +83,6 @@ class EndpointHandler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-class Dev:
-    """A running `hookline dev`."""
-
-    def __init__(self, hookline: str, data: pathlib.Path, endpoint: Endpoint):
-        self.log = tempfile.TemporaryFile()
-        command = [hookline, "dev", "--json", "--listen", "127.0.0.1:0", "--data", str(data)]
-        command += ["--endpoint", endpoint.url]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
-        self.lines: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.put(line)
-
-    def ready(self) -> dict:
-        try:
-            return json.loads(self.lines.get(timeout=READY_SECONDS_MAX))
-        except queue.Empty:
-            raise AssertionError(f"not ready within {READY_SECONDS_MAX} s: {self.logged()}") from None
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=STOP_SECONDS_MAX)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def logged(self) -> str:
-        self.log.seek(0)
-        return self.log.read().decode()
-
-
-class Bandwidth:
-    """Posts without credentials, and again with them when it is asked for them."""
-
-    def __init__(self, url: str, username: str, password: str):
-        self.url = urllib.parse.urlsplit(url)
-        self.credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
-
-    def notify(self, xml: str):
-        status, challenge = self._post(xml, {})
-        assert status == 401 and challenge == 'Basic realm="hookline"', f"{status}, {challenge}"
-        status, _ = self._post(xml, {"authorization": f"Basic {self.credentials}"})
-        assert status == 200, status
-
-    def _post(self, xml: str, headers: dict) -> tuple[int, str | None]:
-        connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=10)
-        try:
-            headers = {"content-type": "application/xml; charset=utf-8", **headers}
-            connection.request("POST", self.url.path, xml.encode(), headers)
-            response = connection.getresponse()
-            response.read()
-            return response.status, response.getheader("www-authenticate")
-        finally:
-            connection.close()
 
 
 def order(nth: int, status: str, message: str = "") -> str:
@@ -219,22 +158,10 @@ def spoiled(secret: str, delivery: Delivery) -> dict[str, Case]:
 # ---- Checks
 
 
-class Report:
-    passed = 0
-    failed = 0
-
-    def check(self, name: str, holds: bool, otherwise: object = ""):
-        if holds:
-            self.passed += 1
-            print(f"ok   {name}", flush=True)
-        else:
-            self.failed += 1
-            print(f"FAIL {name} {otherwise}".rstrip(), flush=True)
-
-    def verdicts(self, name: str, expected: str, cases: list[Case], node_modules: str):
-        for who, verdicts in (("PyPI", by_python(cases)), ("npm", by_node(cases, node_modules))):
-            all_so = bool(verdicts) and all(verdict == expected for verdict in verdicts)
-            self.check(f"{who}: {name}, {len(cases)} of them: {expected}", all_so, verdicts)
+def check_verdicts(report: Report, name: str, expected: str, cases: list[Case], node_modules: str):
+    for who, verdicts in (("PyPI", by_python(cases)), ("npm", by_node(cases, node_modules))):
+        all_so = bool(verdicts) and all(verdict == expected for verdict in verdicts)
+        report.check(f"{who}: {name}, {len(cases)} of them: {expected}", all_so, verdicts)
 
 
 def first_run(report: Report, dev: Dev, endpoint: Endpoint, node_modules: str) -> dict:
@@ -245,10 +172,10 @@ def first_run(report: Report, dev: Dev, endpoint: Endpoint, node_modules: str) -
     failing = iter([500])
     endpoint.answer = lambda delivery: (next(failing, 200) if delivery.says("FAILED") else 200, 0)
 
-    bandwidth.notify(order(1, "FAILED", "the endpoint answers this one 500 first"))
-    bandwidth.notify(order(2, "RECEIVED"))
-    bandwidth.notify(order(2, "COMPLETE", NOT_ASCII))
-    bandwidth.notify(MESSAGING_LOST)
+    bandwidth.post(order(1, "FAILED", "the endpoint answers this one 500 first"))
+    bandwidth.post(order(2, "RECEIVED"))
+    bandwidth.post(order(2, "COMPLETE", NOT_ASCII))
+    bandwidth.post(MESSAGING_LOST)
     deliveries = [endpoint.next() for _ in range(5)]
     marks = ["FAILED", "RECEIVED", NOT_ASCII, "MESSAGING_LOST"]
     counts = [sum(one.says(mark) for one in deliveries) for mark in marks]
@@ -258,15 +185,15 @@ def first_run(report: Report, dev: Dev, endpoint: Endpoint, node_modules: str) -
     attempts = [delivery.headers["hookline-attempt"] for delivery in repeats]
     report.check("a retry has the id of the first attempt", same_id and attempts == ["1", "2"], attempts)
 
-    report.verdicts("deliveries", "good", [Case(secret, one.headers, one.body) for one in deliveries], node_modules)
+    check_verdicts(report, "deliveries", "good", [Case(secret, one.headers, one.body) for one in deliveries], node_modules)
     for what in spoiled(secret, deliveries[0]):
         cases = [spoiled(secret, one)[what] for one in deliveries]
-        report.verdicts(f"deliveries with {what}", "refused", cases, node_modules)
+        check_verdicts(report, f"deliveries with {what}", "refused", cases, node_modules)
 
     endpoint.answer = lambda delivery: (500, 0) if delivery.says("WAITING") else (200, 1.5)
-    bandwidth.notify(order(3, "WAITING"))
+    bandwidth.post(order(3, "WAITING"))
     endpoint.next()
-    bandwidth.notify(order(4, "SLOW"))
+    bandwidth.post(order(4, "SLOW"))
     endpoint.next()
     began = time.monotonic()
     code = dev.stop()
@@ -282,6 +209,8 @@ def second_run(report: Report, dev: Dev, endpoint: Endpoint, made: dict, node_mo
     upstream, tenant = made["upstream"]["account"], made["tenant"]["account"]
     expected = {
         "url": again["url"],
+        "api_url": f"{again['url']}/relay/v1",
+        "bandwidth_url": f"{again['url']}/api",
         "notify_url": f"{again['url']}/notify/{upstream}",
         "upstream": {"account": upstream},
         "tenant": {"account": tenant},
@@ -290,12 +219,12 @@ def second_run(report: Report, dev: Dev, endpoint: Endpoint, made: dict, node_mo
 
     secret = made["subscription"]["signing_secret"]
     bandwidth = Bandwidth(again["notify_url"], made["upstream"]["username"], made["upstream"]["password"])
-    bandwidth.notify(order(5, "COMPLETE", "after the restart"))
+    bandwidth.post(order(5, "COMPLETE", "after the restart"))
     deliveries = [endpoint.next() for _ in range(2)]
     arrived = sorted("waiting" if one.says("WAITING") else "new" for one in deliveries)
     report.check("started again, it delivers what waited and what is new", arrived == ["new", "waiting"], arrived)
     cases = [Case(secret, one.headers, one.body) for one in deliveries]
-    report.verdicts("deliveries after the restart", "good", cases, node_modules)
+    check_verdicts(report, "deliveries after the restart", "good", cases, node_modules)
     code = dev.stop()
     report.check("SIGTERM: exits 0 again", code == 0, f"{code}: {dev.logged()}")
     report.check("nothing that was delivered is delivered again", endpoint.received.empty(), endpoint.count)
@@ -313,12 +242,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as data:
         runs = []
         try:
-            runs.append(Dev(options.hookline, pathlib.Path(data), endpoint))
+            runs.append(Dev(options.hookline, pathlib.Path(data), endpoint.url))
             made = first_run(report, runs[0], endpoint, options.node_modules)
-            runs.append(Dev(options.hookline, pathlib.Path(data), endpoint))
+            runs.append(Dev(options.hookline, pathlib.Path(data), endpoint.url))
             second_run(report, runs[1], endpoint, made, options.node_modules)
-            words = [made["upstream"]["password"], made["tenant"]["password"], made["operator_key"], *NUMBERS]
-            words += [made["subscription"]["signing_secret"], "<Notification"]
+            words = [made[who]["password"] for who in ("upstream", "tenant", "operator")]
+            words += [made["subscription"]["signing_secret"], "<Notification", *NUMBERS]
             logged = "".join(run.logged() for run in runs)
             found = [nth for nth, word in enumerate(words) if word in logged]
             report.check("no log line holds a secret, a number or a body", logged != "" and not found, found)
@@ -329,8 +258,7 @@ def main() -> int:
             for run in runs:
                 run.kill()
             endpoint.shutdown()
-    print(f"verify: {report.passed} passed, {report.failed} failed")
-    return 0 if report.failed == 0 else 1
+    return report.end("verify")
 
 
 if __name__ == "__main__":
