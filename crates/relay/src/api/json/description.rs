@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Ref, RefOr};
 
+use super::problem::Problem;
 use super::{
     ROOT, claims, deliveries, keys, networks, notifications, orders, quarantine, replays,
     subscriptions, tenants, upstreams,
@@ -38,7 +40,8 @@ use super::{
         tenants::list, tenants::create, tenants::get, tenants::replace,
         keys::list, keys::create, keys::delete,
         networks::get, networks::replace,
-    )
+    ),
+    components(schemas(Problem))
 )]
 struct Handlers;
 
@@ -49,6 +52,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths.into_iter().map(below_root).collect();
     name_operations(&mut document);
+    describe_answers(&mut document);
     share_problems(&mut document);
     let components = document.components.get_or_insert_default();
     for (name, scheme) in [("basic", HttpAuthScheme::Basic), ("bearer", HttpAuthScheme::Bearer)] {
@@ -60,11 +64,26 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Handlers have short names, each within its module; in the document a name stands alone.
 fn name_operations(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
-            operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
+    for operation in operations(document) {
+        let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+        operation.operation_id = operation.operation_id.take().map(|id| format!("{tag}_{id}"));
+    }
+}
+
+/// OpenAPI wants a description of each answer; what a good one is, the operation's summary says.
+fn describe_answers(document: &mut utoipa::openapi::OpenApi) {
+    for operation in operations(document) {
+        for (status, response) in &mut operation.responses.responses {
+            let RefOr::T(response) = response else { continue };
+            if response.description.is_empty() {
+                response.description = match status.as_str() {
+                    "201" => "It is made.",
+                    "202" => "It is begun.",
+                    "204" => "It is gone.",
+                    _ => "As it is now.",
+                }
+                .to_owned();
+            }
         }
     }
 }
@@ -72,19 +91,23 @@ fn name_operations(document: &mut utoipa::openapi::OpenApi) {
 /// Each problem is described once, and each operation refers to it.
 fn share_problems(document: &mut utoipa::openapi::OpenApi) {
     let mut shared = BTreeMap::new();
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            for (status, response) in &mut operation.responses.responses {
-                if status.starts_with(['4', '5']) {
-                    let name = format!("Problem{status}");
-                    let reference = RefOr::Ref(Ref::from_response_name(&name));
-                    shared.insert(name, std::mem::replace(response, reference));
-                }
+    for operation in operations(document) {
+        for (status, response) in &mut operation.responses.responses {
+            if status.starts_with(['4', '5']) {
+                let name = format!("Problem{status}");
+                let reference = RefOr::Ref(Ref::from_response_name(&name));
+                shared.insert(name, std::mem::replace(response, reference));
             }
         }
     }
     document.components.get_or_insert_default().responses.extend(shared);
+}
+
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items
+        .flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.delete])
+        .flatten()
 }
 
 /// As it was committed.
