@@ -40,9 +40,7 @@ impl Stage {
 
     /// Makes a subscription; answers its id.
     async fn subscribe(&self, what: &str, callback: &str) -> String {
-        let body = format!(
-            "<Subscription>{what}<CallbackSubscription>{callback}</CallbackSubscription></Subscription>"
-        );
+        let body = subscription(what, callback);
         let made = self.ask("POST", "/subscriptions", &body).await;
         assert_eq!((made.status, made.body.as_str()), (201, ""), "{body}");
         let location = made.headers["location"].to_str().unwrap();
@@ -57,6 +55,12 @@ impl Stage {
         assert!(said.body.contains("<Subscriptions>"), "even an empty list has it");
         texts(&said.body, "SubscriptionId")
     }
+}
+
+fn subscription(what: &str, callback: &str) -> String {
+    format!(
+        "<Subscription>{what}<CallbackSubscription>{callback}</CallbackSubscription></Subscription>"
+    )
 }
 
 /// The texts of all elements of this name.
@@ -112,11 +116,6 @@ async fn a_subscription_is_made_read_replaced_and_deleted() {
 #[tokio::test]
 async fn mistakes_have_bandwidths_codes() {
     let stage = Stage::new(0, None).await;
-    let callback = |what: &str, inner: &str| {
-        format!(
-            "<Subscription>{what}<CallbackSubscription>{inner}</CallbackSubscription></Subscription>"
-        )
-    };
     let mail = |digest: &str| {
         format!(
             "<Subscription>{ORDERS}<EmailSubscription><Email>a@b.example</Email>\
@@ -124,7 +123,7 @@ async fn mistakes_have_bandwidths_codes() {
         )
     };
     let key = |key: &str| {
-        callback(
+        subscription(
             ORDERS,
             &format!(
                 "{URL}<CallbackCredentials><PublicKey>{key}</PublicKey></CallbackCredentials>"
@@ -134,16 +133,16 @@ async fn mistakes_have_bandwidths_codes() {
     let no_order =
         "<OrderType>portins</OrderType><OrderId>98939562-90b0-40e9-8335-5526432d9741</OrderId>";
     for (body, status, code) in [
-        (callback("<OrderType>nonsense</OrderType>", URL), 404, "14500"),
+        (subscription("<OrderType>nonsense</OrderType>", URL), 404, "14500"),
         ("<Subscription>".into(), 404, "14501"),
         (String::new(), 404, "14501"),
-        (callback(ORDERS, &format!("{URL}<Expiry>soon</Expiry>")), 404, "14501"),
+        (subscription(ORDERS, &format!("{URL}<Expiry>soon</Expiry>")), 404, "14501"),
         (mail("WEEKLY"), 404, "14502"),
-        (callback(ORDERS, "<URL></URL>"), 404, "14503"),
+        (subscription(ORDERS, "<URL></URL>"), 404, "14503"),
         (key("bm9uc2Vuc2U="), 404, "14504"),
         (key("MIIB"), 404, "14504"),
         (
-            callback(
+            subscription(
                 ORDERS,
                 &format!(
                     "{URL}<CallbackCredentials><BasicAuthentication><Username></Username>\
@@ -153,12 +152,12 @@ async fn mistakes_have_bandwidths_codes() {
             404,
             "14505",
         ),
-        (callback(ORDERS, "<URL>nonsense</URL>"), 404, "14506"),
-        (callback(ORDERS, "<URL>http://10.0.0.1/</URL>"), 404, "14506"),
-        (callback("<EventType>OTHER</EventType>", URL), 404, "14507"),
-        (callback("", URL), 404, "14508"),
-        (callback(no_order, URL), 404, "16004"),
-        (callback("<OrderType>portins</OrderType><OrderId>7</OrderId>", URL), 400, "1008"),
+        (subscription(ORDERS, "<URL>nonsense</URL>"), 404, "14506"),
+        (subscription(ORDERS, "<URL>http://10.0.0.1/</URL>"), 404, "14506"),
+        (subscription("<EventType>OTHER</EventType>", URL), 404, "14507"),
+        (subscription("", URL), 404, "14508"),
+        (subscription(no_order, URL), 404, "16004"),
+        (subscription("<OrderType>portins</OrderType><OrderId>7</OrderId>", URL), 400, "1008"),
     ] {
         let said = stage.ask("POST", "/subscriptions", &body).await;
         let codes = texts(&said.body, "ErrorCode");
@@ -167,7 +166,7 @@ async fn mistakes_have_bandwidths_codes() {
         assert!(!texts(&said.body, "Description")[0].is_empty());
     }
     stage.subscribe(ORDERS, URL).await;
-    let twice = stage.ask("POST", "/subscriptions", &callback(ORDERS, URL)).await;
+    let twice = stage.ask("POST", "/subscriptions", &subscription(ORDERS, URL)).await;
     assert_eq!((twice.status, texts(&twice.body, "ErrorCode")), (409, vec!["16008".into()]));
     assert_eq!(stage.listed("").await.len(), 2, "with the first one, to everything");
 }
@@ -209,6 +208,37 @@ async fn lists_are_filtered_by_type_and_order() {
     assert_eq!(stage.listed("?orderType=portins").await, std::slice::from_ref(&bound));
     assert_eq!(stage.listed(&format!("?orderType=portins&orderId={ORDER}")).await, [bound]);
     assert_eq!(stage.listed("?orderType=csrs").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_subscription_to_one_order_moves_to_another_endpoint() {
+    let stage = Stage::new(0, None).await;
+    let old = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+    let new = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let what = format!("<OrderType>portins</OrderType><OrderId>{ORDER}</OrderId>");
+    let at = |endpoint: &Endpoint| format!("<URL>{}</URL>", endpoint.url());
+    let id = stage.subscribe(&what, &at(&old)).await;
+    let other = stage.subscribe(&what, URL).await;
+
+    let path = format!("/subscriptions/{id}");
+    let taken = stage.ask("PUT", &path, &subscription(&what, URL)).await;
+    assert_eq!((taken.status, texts(&taken.body, "ErrorCode")), (409, vec!["16008".into()]));
+    let moved = stage.ask("PUT", &path, &subscription(&what, &at(&new))).await;
+    assert_eq!(moved.status, 200, "{}", moved.body);
+    assert_eq!(stage.listed(&format!("?orderType=portins&orderId={ORDER}")).await.len(), 2);
+
+    stage.post_accepted(&state("FOC", 2)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    assert_eq!((old.received().len(), new.received().len()), (0, 1));
+    for id in [&id, &other] {
+        let gone = stage.ask("DELETE", &format!("/subscriptions/{id}"), "").await;
+        assert_eq!(gone.status, 200);
+    }
+    // Where it was before, and where it was last, are free.
+    stage.subscribe(&what, &at(&old)).await;
+    stage.subscribe(&what, &at(&new)).await;
 }
 
 #[tokio::test]

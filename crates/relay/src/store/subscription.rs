@@ -11,7 +11,8 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use domain::notification::Notification;
 use domain::subscription::{Filter, type_key};
@@ -220,8 +221,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Subscribed, StoreError> {
         let mut together = vec![self.whole(new, Before::Itself(old.revision))?];
-        if old.entry_place() == new.entry_place() {
+        let ((old_key, old_name), (new_key, new_name)) = (old.entry_place(), new.entry_place());
+        if (&old_key, old_name) == (&new_key, new_name) {
             together.push(self.entry_put(new, Before::Itself(0), now)?);
+        } else if old_key == new_key {
+            together.push(self.entry_rename(old, new, old_key, now)?);
         } else {
             together.push(self.entry_put(new, Before::Nothing, now)?);
             together.push(self.entry_delete(old)?);
@@ -360,7 +364,7 @@ impl Store {
     }
 
     fn whole(&self, one: &Sealed, before: Before) -> Result<TransactWriteItem, StoreError> {
-        let item = write("write a subscription", &one.item(one.key(), one))?;
+        let item = write(WRITE, &one.item(one.key(), one))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match before {
             Before::Nothing => put.condition_expression(ABSENT),
@@ -377,9 +381,8 @@ impl Store {
         before: Before,
         now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
-        let action = "write a subscription";
         let Some(order) = one.order_key() else {
-            let item = write(action, &one.item(one.entry_place().0, one.entry()))?;
+            let item = write(WRITE, &one.item(one.entry_place().0, one.entry()))?;
             let put = Put::builder().table_name(&self.table).set_item(Some(item));
             let put = match before {
                 // One that has expired is in nobody's way.
@@ -393,14 +396,12 @@ impl Store {
             };
             return built(put.build().map(|put| TransactWriteItem::builder().put(put)));
         };
-        let entry = serde_dynamo::to_attribute_value(one.entry())
-            .map_err(|source| StoreError::Shape { action, source: source.into() })?;
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(order.attributes()))
             .update_expression("SET asked.#target = :entry")
             .expression_attribute_names("#target", &one.target)
-            .expression_attribute_values(":entry", entry)
+            .expression_attribute_values(":entry", entry_map(one)?)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = match before {
             Before::Nothing => update
@@ -419,6 +420,32 @@ impl Store {
                 .expression_attribute_values(":id", text(&one.id)),
         };
         built(update.build().map(|update| TransactWriteItem::builder().update(update)))
+    }
+
+    /// Gives an entry in an order's record another name: a transaction has one operation an item.
+    fn entry_rename(
+        &self,
+        old: &Sealed,
+        new: &Sealed,
+        order: Key,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(order.attributes()))
+            .update_expression("SET asked.#target = :entry REMOVE asked.#before")
+            .condition_expression(
+                "asked.#before.id = :id \
+                 AND (attribute_not_exists(asked.#target) OR asked.#target.#until <= :now)",
+            )
+            .expression_attribute_names("#target", &new.target)
+            .expression_attribute_names("#before", &old.target)
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":entry", entry_map(new)?)
+            .expression_attribute_values(":id", text(&new.id))
+            .expression_attribute_values(":now", number(now.as_second()))
+            .build();
+        built(update.map(|update| TransactWriteItem::builder().update(update)))
     }
 
     /// Deletes an entry unless another subscription has taken its place.
@@ -460,6 +487,14 @@ enum Before {
     Itself(u64),
 }
 
+/// What is being done, in errors.
+const WRITE: &str = "write a subscription";
+
+fn entry_map(one: &Sealed) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(one.entry())
+        .map_err(|source| StoreError::Shape { action: WRITE, source: source.into() })
+}
+
 /// Whether an order's record turned a subscription away although none has its target.
 fn is_full(reason: &CancellationReason) -> bool {
     let asked = reason.item.as_ref().and_then(|item| item.get("asked"));
@@ -475,8 +510,6 @@ fn snapshot_item(snapshot: &Snapshot) -> Item<Snapshot> {
 fn built(
     item: Result<TransactWriteItemBuilder, BuildError>,
 ) -> Result<TransactWriteItem, StoreError> {
-    item.map(TransactWriteItemBuilder::build).map_err(|source| StoreError::Shape {
-        action: "write a subscription",
-        source: source.into(),
-    })
+    item.map(TransactWriteItemBuilder::build)
+        .map_err(|source| StoreError::Shape { action: WRITE, source: source.into() })
 }
