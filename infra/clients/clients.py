@@ -529,8 +529,8 @@ def cli(report: Report, tenant: Tenant, endpoint: str):
 def others(report: Report, tenant: Tenant, endpoint: str, orders: dict[str, Order]):
     """Requests as the published sources of the other clients make them."""
     order = orders["waiting"]
-    body = "<Note><UserId>me</UserId><Description>from Java</Description></Note>"
-    status, answered, _ = tenant.request("PUT", f"/orders/{order.id}/notes", body, "/v1.0")
+    note = f"<UserId>{tenant.username}</UserId><Description>from Java</Description>"
+    status, answered, _ = tenant.request("PUT", f"/orders/{order.id}/notes", f"<Note>{note}</Note>", "/v1.0")
     report.same("Java: adding a note is a PUT, and 201", status, 201)
     location = answered.get("location", "")
     report.check("Java: the id is what follows the last slash", location.rpartition("/")[2].isdecimal(), location)

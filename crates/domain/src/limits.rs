@@ -61,6 +61,10 @@ pub const HOST_BYTES_MAX: usize = 253;
 /// One label of a host name, in bytes: RFC 1035, section 2.3.4.
 pub const HOST_LABEL_BYTES_MAX: usize = 63;
 
+/// Signing secrets of a subscription at once, each of which signs every delivery: the one in force
+/// and those replaced within a day.
+pub const SIGNING_SECRETS_MAX: usize = 4;
+
 /// Key of a webhook signature, in bytes: Standard Webhooks asks for 24 to 64.
 pub const SIGNING_KEY_BYTES_MIN: usize = 24;
 pub const SIGNING_KEY_BYTES_MAX: usize = 64;

@@ -19,8 +19,6 @@ pub struct OrderRecord {
     pub status: Option<String>,
     /// When it was first heard of.
     pub first_at: Timestamp,
-    /// When the first of its events came in that was this tenant's.
-    pub since: Timestamp,
     /// When it last changed.
     pub last_at: Timestamp,
     /// The newest event.

@@ -193,6 +193,23 @@ impl Subscription {
         }
     }
 
+    /// What the endpoint said last, if it is the endpoint of `target` too.
+    pub fn status_at(&self, target: &Target) -> Option<String> {
+        match (&self.target, target) {
+            (Target::Callback(is), Target::Callback(new)) if is.url == new.url => {
+                self.status.clone()
+            }
+            _ => None,
+        }
+    }
+
+    pub fn callback(&self) -> Option<&Callback> {
+        match &self.target {
+            Target::Callback(callback) => Some(callback),
+            Target::Email(_) => None,
+        }
+    }
+
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
     }

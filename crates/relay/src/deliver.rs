@@ -112,7 +112,8 @@ async fn attempt_one(
     delivery: &Delivery,
 ) -> Result<bool, DeliverError> {
     let subscription = deliver.subscriptions.known(&delivery.tenant, &lane.subscription).await?;
-    let Some(subscription) = subscription else {
+    // It is gone, or tells by mail now.
+    let Some(subscription) = subscription.filter(|one| one.callback().is_some()) else {
         return give_up(deliver, lane, delivery).await;
     };
     if !subscription.enabled {
@@ -149,7 +150,8 @@ async fn attempt_one(
     let next =
         lane::after_attempt(attempt.succeeded(), made, waits, subscription.policy, now, draw);
     log(lane, delivery, notification.change(), &attempt, next);
-    let is_last = next == Next::Delivered && ends(&subscription, &notification);
+    let ends = ends(&subscription, &notification);
+    let is_last = next == Next::Delivered && ends;
     let finished = match is_last {
         true => finish_last(deliver, lane, delivery, &attempt, &answer).await?,
         false => settle(deliver, lane, delivery, &attempt, &answer, next).await?,
@@ -157,6 +159,9 @@ async fn attempt_one(
     if is_last {
         deliver.subscriptions.remove(&subscription.tenant, &subscription.id).await?;
         return Ok(finished);
+    }
+    if next == Next::Dead && ends {
+        deliver.subscriptions.expire(&subscription.tenant, &subscription.id).await?;
     }
     if let Err(error) =
         deliver.subscriptions.note_status(&subscription, &answer.status_line()).await
@@ -186,9 +191,10 @@ fn ends(subscription: &Subscription, notification: &Notification) -> bool {
     }
 }
 
-/// Deletes a subscription to one order whose final state has been delivered.
+/// Ends a subscription to one order whose final state has been delivered, or given up: what else
+/// waits for it is then still delivered.
 async fn retire(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<(), DeliverError> {
-    if delivery.state != State::Delivered {
+    if !matches!(delivery.state, State::Delivered | State::Dead) {
         return Ok(());
     }
     let (tenant, id) = (&delivery.tenant, &lane.subscription);
@@ -199,7 +205,10 @@ async fn retire(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<(
         return Ok(());
     }
     if ends(&subscription, &read_event(deliver, lane, delivery).await?) {
-        deliver.subscriptions.remove(tenant, id).await?;
+        match delivery.state {
+            State::Delivered => deliver.subscriptions.remove(tenant, id).await?,
+            _ => deliver.subscriptions.expire(tenant, id).await?,
+        }
     }
     Ok(())
 }

@@ -7,13 +7,14 @@ use std::collections::{HashMap, HashSet};
 use domain::delivery::{Delivery, State};
 use domain::lane::{self, Place, Placing};
 use domain::notification::{Malformed, Notification};
+use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::Topic;
 use jiff::SignedDuration;
 
 use crate::Clock;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{FeedEntry, Lane, Put, Snapshot, Store, StoreError, StoredEvent};
+use crate::store::{Entry, FeedEntry, Lane, Put, Snapshot, Store, StoreError, StoredEvent};
 
 /// How often a place is chosen anew because its lane changed meanwhile. One handler works on a lane
 /// at a time, so a second choice is rare and a fifth does not happen by itself.
@@ -129,9 +130,9 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
     Ok(())
 }
 
-/// Puts the present state of an order into a lane that is new. The stream gives one order's records
-/// one after the other, so nothing is put into the lane meanwhile: what came before is found here,
-/// what comes after finds the subscription.
+/// Puts the present state of an order into a lane, unless it has been told that already; a note may
+/// stand there before it. The stream gives one order's records one after the other, so nothing is put
+/// into the lane meanwhile: what came before is found here, what comes after finds the subscription.
 async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
     let lane = Lane { subscription: wish.subscription.clone(), subject: wish.subject.clone() };
     // Not the newest that is stored: what is yet to be fanned out follows by itself.
@@ -139,10 +140,6 @@ async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
     let Some(key) = fanout.store.state_event(tenant, &wish.order_type, subject).await? else {
         return Ok(());
     };
-    // A lane that is not new is told states already. That of this very event may lack its wake.
-    if fanout.store.newest(&lane, None).await?.is_some_and(|newest| newest.key != key) {
-        return Ok(());
-    }
     let Some(event) = fanout.store.event(&wish.upstream, subject, &key).await? else {
         return Ok(());
     };
@@ -202,6 +199,7 @@ async fn matching(
         Some(record) => fanout.store.put_order_record(tenant, &record, event.received_at).await?,
         None => Vec::new(),
     };
+    end_unheard(fanout, &asked, notification).await?;
     for topic in Topic::keys_of(notification) {
         asked.extend(fanout.store.asked_for_topic(tenant, &topic).await?.iter().cloned());
     }
@@ -210,6 +208,27 @@ async fn matching(
     let mut seen = HashSet::new();
     let passing = asked.iter().filter(|one| one.passes(notification, now) && seen.insert(&one.id));
     Ok(passing.map(|one| one.id.clone()).collect())
+}
+
+/// Ends those subscriptions to this order alone that will not hear of its final state: they are told
+/// by mail, or of other states only.
+async fn end_unheard(
+    fanout: &Fanout,
+    asked: &[Entry],
+    notification: &Notification,
+) -> Result<(), StoreError> {
+    let order_type = notification.order.as_ref().map_or("", |order| order.order_type.as_str());
+    if !order::is_terminal(order_type, notification.status.as_deref().unwrap_or_default()) {
+        return Ok(());
+    }
+    let now = fanout.clock.now();
+    for unheard in asked.iter().filter(|one| !one.passes(notification, now)) {
+        let found = fanout.store.sealed_subscription(&unheard.tenant, &unheard.id).await?;
+        if let Some(subscription) = found.filter(|one| one.expires_at.is_none_or(|at| at > now)) {
+            fanout.store.expire_subscription(&subscription, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What an event says of its order.
@@ -223,7 +242,6 @@ fn record(event: &StoredEvent, notification: &Notification) -> Option<OrderRecor
         customer_order_id: order.customer_order_id.clone(),
         status: notification.status.clone(),
         first_at: at,
-        since: event.received_at,
         last_at: at,
         last_key: event.key.clone(),
         number_count: notification.completed_telephone_numbers.len().try_into().unwrap_or(u32::MAX),

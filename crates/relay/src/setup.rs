@@ -20,6 +20,10 @@ use crate::subscriptions::{Bound, Subscriptions, SubscriptionsError};
 /// Replaced credentials and secrets are good for this long beside their successors.
 pub const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
+/// A subscription to an order that is finished already ends after this long: all that can still come
+/// is late, or a note.
+const FINISHED_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
 /// Subscriptions of one tenant to one topic. Fan-out puts a delivery for each within
 /// one run, so that a tenant with more would hold up the others.
 pub const SUBSCRIPTIONS_MAX: usize = 500;
@@ -216,7 +220,7 @@ impl Wanted {
 /// `bound` goes with [`Topic::Order`].
 pub async fn subscription(
     subscriptions: &Subscriptions,
-    wanted: Wanted,
+    mut wanted: Wanted,
     bound: Option<&Bound>,
     clock: &Clock,
 ) -> Result<(Subscription, SecretString), SetupError> {
@@ -225,6 +229,10 @@ pub async fn subscription(
     if is_of_topic && subscriptions.count(&wanted.tenant, &wanted.topic).await? >= SUBSCRIPTIONS_MAX
     {
         return Err(SetupError::TooMany);
+    }
+    if bound.is_some_and(|bound| bound.finished && !bound.snapshot) {
+        let until = clock.now() + FINISHED_KEPT;
+        wanted.expires_at = Some(wanted.expires_at.map_or(until, |at| at.min(until)));
     }
     let id = match &wanted.id {
         Some(id) => id.clone(),
@@ -237,7 +245,7 @@ pub async fn subscription(
         Subscribed::Done => Ok((made, secret)),
         Subscribed::Duplicate => Err(SetupError::Duplicate),
         Subscribed::TooMany => Err(SetupError::TooMany),
-        Subscribed::Changed => Err(SetupError::Changed),
+        Subscribed::Changed | Subscribed::NoEntry => Err(SetupError::Changed),
     }
 }
 

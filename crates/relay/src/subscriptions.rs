@@ -2,6 +2,8 @@
 //! way out.
 
 use domain::notification::NumberFormat;
+use domain::order;
+use domain::record::OrderRecord;
 use domain::subscription::{
     Callback, Credentials, Digest, Email, Format, Mode, Policy, SigningSecret, Subscription,
     Target, Topic,
@@ -42,6 +44,16 @@ pub struct Bound {
     pub upstream: String,
     /// The state of now is to be delivered first.
     pub snapshot: bool,
+    /// It has come to its end, so that no final state will end the subscription.
+    pub finished: bool,
+}
+
+impl Bound {
+    pub fn to(record: OrderRecord, snapshot: bool) -> Bound {
+        let status = record.status.as_deref().unwrap_or_default();
+        let finished = order::is_terminal(&record.order_type, status);
+        Bound { upstream: record.upstream, snapshot, finished }
+    }
 }
 
 impl Subscriptions {
@@ -90,9 +102,11 @@ impl Subscriptions {
         Ok((opened, next))
     }
 
-    /// How many there are to one topic, as of a few seconds ago.
+    /// How many are in force to one topic, as of a few seconds ago.
     pub(crate) async fn count(&self, tenant: &str, topic: &Topic) -> Result<usize, StoreError> {
-        Ok(self.store.asked_for_topic(tenant, &topic.key()).await?.len())
+        let now = self.clock.now().as_second();
+        let asked = self.store.asked_for_topic(tenant, &topic.key()).await?;
+        Ok(asked.iter().filter(|one| one.until.is_none_or(|until| until > now)).count())
     }
 
     /// Adds a subscription; `bound` goes with [`Topic::Order`].
@@ -111,7 +125,22 @@ impl Subscriptions {
             subscription: new.id.clone(),
             asked_at: now,
         });
-        Ok(self.store.add_subscription(&sealed, snapshot.as_ref(), now).await?)
+        let added = self.store.add_subscription(&sealed, snapshot.as_ref(), now).await?;
+        match added {
+            Subscribed::TooMany if self.store.make_room(&sealed, now).await? => {
+                Ok(self.store.add_subscription(&sealed, snapshot.as_ref(), now).await?)
+            }
+            added => Ok(added),
+        }
+    }
+
+    /// Has a subscription expire now, if it is there.
+    pub(crate) async fn expire(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
+        if let Some(old) = self.store.sealed_subscription(tenant, id).await? {
+            self.store.expire_subscription(&old, self.clock.now()).await?;
+        }
+        self.known.forget(id);
+        Ok(())
     }
 
     /// Replaces a subscription that still has the revision before.
@@ -161,13 +190,14 @@ impl Subscriptions {
         let known = self.known.get(&subscription.id);
         let known =
             known.as_ref().map_or(subscription.status.as_deref(), |known| known.status.as_deref());
-        if known.is_some_and(|known| first_word(known) == first_word(status)) {
+        if known == Some(status) {
             return Ok(());
         }
         let (tenant, id) = (&subscription.tenant, &subscription.id);
         self.store.set_subscription_status(tenant, id, status).await?;
-        let noted = Subscription { status: Some(status.into()), ..subscription.clone() };
-        self.known.put(id, noted.into());
+        let noted =
+            |one: &Subscription| Subscription { status: Some(status.into()), ..one.clone() };
+        self.known.amend(id, noted);
         Ok(())
     }
 
@@ -317,9 +347,4 @@ fn target_name(one: &Subscription) -> String {
     states.sort();
     let hash = sha256(format!("{address}\n{}", states.join(",")).as_bytes());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The code, of a status such as `200 OK`.
-fn first_word(status: &str) -> &str {
-    status.split(' ').next().unwrap_or_default()
 }

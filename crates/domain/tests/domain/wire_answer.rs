@@ -60,7 +60,6 @@ fn detail(order_type: &str, status: &str) -> OrderDetail {
             customer_order_id: Some("A<1".into()),
             status: Some(status.into()),
             first_at: now(),
-            since: now(),
             last_at: time,
             last_key: EventKey::new(time, &"0".repeat(32)),
             number_count: 2,

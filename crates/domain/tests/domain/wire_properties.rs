@@ -71,7 +71,6 @@ fn detail() -> impl Strategy<Value = OrderDetail> {
                 customer_order_id,
                 status,
                 first_at: now(),
-                since: now(),
                 last_at: now(),
                 last_key: EventKey::new(now(), &"0".repeat(32)),
                 number_count: numbers.len() as u32,

@@ -631,3 +631,16 @@ async fn deliveries_go_by_the_networks_of_a_moment_ago() {
     assert_eq!(stage.told(), ["SUBMITTED"]);
     assert_eq!(office.get(&undelivered).await["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn nothing_is_made_for_a_tenant_that_there_is_not() {
+    let stage = Stage::new(0, None).await;
+    let operator = setup::operator(&stage.world.store, stage.world.relay_clock().now());
+    let token = operator.await.unwrap().token();
+    for tenant in ["5500009", &"x".repeat(200)] {
+        let path = format!("/tenants/{tenant}/subscriptions");
+        let body = json!({"url": "http://127.0.0.1:9999/"});
+        let said = ask(&stage, &token, "POST", &path, body, &[]).await;
+        said.is_problem(404, "not_found", None);
+    }
+}

@@ -293,6 +293,46 @@ async fn a_new_secret_signs_at_once_and_the_old_one_beside_it_for_a_day() {
 }
 
 #[tokio::test]
+async fn each_secret_that_was_replaced_signs_for_its_day() {
+    let stage = Stage::new(0, None).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    for _ in 0..3 {
+        ask(&stage, "POST", &format!("{path}/secret"), Value::Null).await.is(200);
+    }
+    assert_eq!(get(&stage, &path).await["signing_secrets"], 4);
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SECOND).await;
+    assert!(stage.endpoint.received()[0].verified.is_ok(), "the first one");
+    let more = ask(&stage, "POST", &format!("{path}/secret"), Value::Null).await;
+    more.is_problem(409, "too_many_secrets", None);
+    stage.clock.advance(SignedDuration::from_hours(24));
+    ask(&stage, "POST", &format!("{path}/secret"), Value::Null).await.is(200);
+    assert_eq!(get(&stage, &path).await["signing_secrets"], 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_keeps_changing_its_answer_does_not_keep_its_subscription_as_it_was() {
+    let mut stage = Stage::with_script(None, |_, nth| if nth % 2 == 0 { 200 } else { 500 }).await;
+    let moved = endpoint(|_, _| 200).await;
+    // What the API changes in one process, no other is told of.
+    let here = stage.world.clone();
+    stage.redeploy().await;
+    let told = async |second: i64| {
+        stage.post_accepted(&other(&format!("o-{second}"), "portins", "FOC", second)).await;
+        here.run_until(stage.clock.now() + secs(3)).await;
+    };
+    told(1).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    ask(&stage, "PUT", &path, json!({"url": moved.url()})).await.is(200);
+    for second in [2, 3, 4] {
+        told(second).await;
+    }
+    let orders: Vec<_> = moved.received().iter().map(|one| text_of(one, "OrderId")).collect();
+    assert!(orders.contains(&"o-4".to_owned()), "{orders:?}");
+    assert!(stage.endpoint.received().len() <= 3, "5 seconds at most by what was before");
+}
+
+#[tokio::test]
 async fn a_test_delivery_is_signed_and_its_answer_is_shown() {
     let stage = Stage::new(0, None).await;
     let endpoint = Endpoint::start(0, vec![], |_, nth| Answer {
@@ -494,6 +534,23 @@ async fn a_snapshot_tells_each_open_order_of_the_type_and_what_follows_comes_onc
     assert_eq!(of("else"), [""; 0]);
     assert_eq!(of("busy"), ["FOC", "EXCEPTION", "REQUESTED_SUPP"], "it needed no telling");
     assert!(stage.items("JOBS").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_note_that_comes_before_the_snapshot_does_not_stand_for_it() {
+    let stage = Stage::new(0, None).await;
+    let endpoint = endpoint(|_, _| 200).await;
+    stage.post_accepted(&other("noted", "portins", "FOC", 1)).await;
+    stage.run_for(SECOND).await;
+    let body = json!({"url": endpoint.url(), "order_type": "portins", "snapshot": true});
+    subscribe(&stage, body).await;
+    let note = other("noted", "portins", "x", 2).replace("<Status>x</Status>", "<Note>n</Note>");
+    stage.post_accepted(&note).await;
+    stage.run_for(SignedDuration::from_mins(4)).await;
+    let received = endpoint.received();
+    let told: Vec<_> = received.iter().map(|one| text_of(one, "Status")).collect();
+    assert_eq!(told, ["", "FOC"]);
+    assert_eq!(header(&received[1], "hookline-late"), "true");
 }
 
 #[tokio::test]

@@ -211,6 +211,69 @@ async fn lists_are_filtered_by_type_and_order() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_cannot_hear_of_the_final_state_ends_with_it_too() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let order = format!("<OrderType>portins</OrderType><OrderId>{ORDER}</OrderId>");
+    let mail = format!(
+        "<Subscription>{order}<EmailSubscription><Email>a@b.example</Email>\
+         <DigestRequested>NONE</DigestRequested></EmailSubscription></Subscription>"
+    );
+    assert_eq!(stage.ask("POST", "/subscriptions", &mail).await.status, 201);
+    let failing = Endpoint::start(0, vec![], |_, _| Answer::status(500)).await.unwrap();
+    let dead = &format!("<URL>{}</URL><Expiry>3153600000</Expiry>", failing.url());
+    stage.subscribe(&order, dead).await;
+    let of_order = format!("?orderType=portins&orderId={ORDER}");
+    assert_eq!(stage.listed(&of_order).await.len(), 2);
+    stage.post_accepted(&state("COMPLETE", 2)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    assert_eq!(stage.listed(&of_order).await.len(), 1, "the mail; the other is still being told");
+    stage.run_for(SignedDuration::from_hours(4 * 24)).await;
+    assert_eq!(stage.listed(&of_order).await, [""; 0], "its last delivery was given up");
+
+    let late = stage.subscribe(&order, dead).await;
+    let one = stage.ask("GET", &format!("/subscriptions/{late}"), "").await;
+    assert_eq!(texts(&one.body, "Expiry")[0], "86400", "the order is finished already");
+}
+
+#[tokio::test]
+async fn expired_subscriptions_to_one_order_make_room() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let order = format!("<OrderType>portins</OrderType><OrderId>{ORDER}</OrderId>");
+    let at = |port: u16| format!("<URL>http://127.0.0.1:{port}/</URL><Expiry>60</Expiry>");
+    for port in 2001..=2010 {
+        stage.subscribe(&order, &at(port)).await;
+    }
+    let full = stage.ask("POST", "/subscriptions", &subscription(&order, &at(2011))).await;
+    assert_eq!((full.status, texts(&full.body, "ErrorCode")), (400, vec!["16006".into()]));
+    stage.clock.advance(SignedDuration::from_secs(61));
+    stage.subscribe(&order, &at(2011)).await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_callback_that_became_a_mail_is_given_up() {
+    let stage = Stage::new(0, None).await;
+    let failing = Endpoint::start(0, vec![], |_, _| Answer::status(500)).await.unwrap();
+    let callback = format!("<URL>{}</URL>", failing.url());
+    let id = stage.subscribe("<OrderType>portins</OrderType>", &callback).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.post_accepted(&state("FOC", 2)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let mail = "<Subscription><OrderType>portins</OrderType><EmailSubscription>\
+                <Email>a@b.example</Email><DigestRequested>NONE</DigestRequested>\
+                </EmailSubscription></Subscription>";
+    assert_eq!(stage.ask("PUT", &format!("/subscriptions/{id}"), mail).await.status, 200);
+    stage.run_for(SignedDuration::from_secs(30)).await;
+    assert!(stage.is_quiet());
+    let states = stage.items(&format!("LANE#{id}#{ORDER}")).await;
+    let states: Vec<_> = states.iter().map(|item| item["state"].as_s().unwrap().as_str()).collect();
+    assert_eq!(states, ["dead", "dead"]);
+}
+
+#[tokio::test]
 async fn a_subscription_to_one_order_moves_to_another_endpoint() {
     let stage = Stage::new(0, None).await;
     let old = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
@@ -358,8 +421,9 @@ async fn an_order_is_what_its_notifications_told() {
 
     let notes = stage.ask("GET", &format!("/portins/{ORDER}/notes"), "").await;
     assert_eq!(texts(&notes.body, "Description"), ["please resend the LOA"]);
+    let user = stage.tenant_login.username.as_str();
     for (method, text) in [("POST", "one"), ("PUT", "two")] {
-        let body = format!("<Note><UserId>jane</UserId><Description>{text}</Description></Note>");
+        let body = format!("<Note><UserId>{user}</UserId><Description>{text}</Description></Note>");
         let made = stage.ask(method, &format!("/portins/{ORDER}/notes"), &body).await;
         assert_eq!((made.status, made.body.as_str()), (201, ""));
         let location = made.headers["location"].to_str().unwrap().to_owned();
@@ -372,7 +436,7 @@ async fn an_order_is_what_its_notifications_told() {
     let notes = stage.ask("GET", &format!("/portins/{ORDER}/notes"), "").await;
     let found = texts(&notes.body, "Description");
     assert_eq!(found, ["one more", "please resend the LOA", "two more"], "by time");
-    assert_eq!(texts(&notes.body, "UserId"), ["jane", "bandwidth", "jane"]);
+    assert_eq!(texts(&notes.body, "UserId"), [user, "bandwidth", user]);
     let missing = stage
         .ask(
             "PUT",
@@ -450,6 +514,78 @@ async fn a_state_that_comes_after_a_newer_note_still_counts() {
     }
     let one = stage.ask("GET", &format!("/portins/{ORDER}"), "").await;
     assert_eq!(texts(&one.body, "ProcessingStatus"), ["FOC"]);
+}
+
+#[tokio::test]
+async fn nobody_signs_a_note_as_somebody_else() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let forged = "<Note><UserId>bandwidth</UserId><Description>x</Description></Note>";
+    for method in ["POST", "PUT"] {
+        let said = stage.ask(method, &format!("/portins/{ORDER}/notes"), forged).await;
+        assert_eq!((said.status, texts(&said.body, "ErrorCode")), (400, vec!["12501".into()]));
+    }
+    let notes = stage.ask("GET", &format!("/portins/{ORDER}/notes"), "").await;
+    assert_eq!(notes.status, 204);
+}
+
+#[tokio::test]
+async fn the_links_of_a_list_ask_for_the_same() {
+    let stage = Stage::new(0, None).await;
+    for order in ["a-1", "a-2", "a-3"] {
+        stage.post_accepted(&state("FOC", 1).replace(ORDER, order)).await;
+    }
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let days = "startdate=2026-02-03&enddate=2026-02-03";
+    let first = stage.ask("GET", &format!("/portins?size=2&status=foc&{days}"), "").await;
+    let links: Vec<_> = first
+        .body
+        .split("&lt;http")
+        .skip(1)
+        .map(|rest| rest.split("&gt;").next().unwrap())
+        .collect();
+    let query = format!("size=2&amp;status=foc&amp;{}", days.replace('&', "&amp;"));
+    assert!(links[0].ends_with(&format!("/portins?page=1&amp;{query}")), "{links:?}");
+    assert!(links[1].ends_with(&format!("/portins?page=a-2%7E&amp;{query}")), "{links:?}");
+    let next =
+        stage.ask("GET", &format!("/portins?page=a-2%7E&size=2&status=foc&{days}"), "").await;
+    assert_eq!(texts(&next.body, "OrderId"), ["a-3"]);
+    let by_number = stage.ask("GET", "/portins?page=2", "").await;
+    assert_eq!(by_number.status, 400, "{}", by_number.body);
+    let twice = stage.ask("GET", "/subscriptions?orderType=a&orderType=b", "").await;
+    assert_eq!(twice.status, 400);
+    assert!(twice.body.contains("<ErrorResponse>"), "{}", twice.body);
+}
+
+#[tokio::test]
+async fn an_order_that_went_to_another_shows_nothing_of_after() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    stage.world.store.set_claim("9900012", ORDER, "5500002").await.unwrap();
+    let numbers = "<CompletedTelephoneNumbers><TelephoneNumber>9195550199</TelephoneNumber>\
+                   </CompletedTelephoneNumbers><Message>theirs</Message>";
+    let theirs = state("FOC", 2).replace("<OrderType>", &format!("{numbers}<OrderType>"));
+    stage.post_accepted(&theirs).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    let back = state("COMPLETE", 3);
+    for is_back in [false, true] {
+        if is_back {
+            stage.world.store.set_claim("9900012", ORDER, crate::stage::TENANT).await.unwrap();
+            stage.post_accepted(&back).await;
+            stage.run_for(SignedDuration::from_secs(1)).await;
+        }
+        for below in ["", "/history", "/notes", "/tns", "/totals", "/areaCodes", "/npaNxx"] {
+            let said = stage.ask("GET", &format!("/portins/{ORDER}{below}"), "").await;
+            for mark in ["theirs", "9195550199", "919", "FOC"] {
+                assert!(!said.body.contains(mark), "{below}: {}", said.body);
+            }
+        }
+        let history = stage.ask("GET", &format!("/portins/{ORDER}/history"), "").await;
+        let states = if is_back { vec!["SUBMITTED", "COMPLETE"] } else { vec!["SUBMITTED"] };
+        assert_eq!(texts(&history.body, "Status"), states);
+    }
 }
 
 #[tokio::test]

@@ -238,7 +238,7 @@ async fn subscribe_to_one_order(stage: &Stage, case: &Case) {
         waits: case.waits.clone(),
         ..Wanted::everything(TENANT, &stage.endpoint.url())
     };
-    let bound = Bound { upstream: order.upstream, snapshot: true };
+    let bound = Bound::to(order, true);
     let clock = world.relay_clock();
     let (_, secret) =
         setup::subscription(&world.subscriptions, wanted, Some(&bound), clock).await.unwrap();

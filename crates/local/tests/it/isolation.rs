@@ -21,7 +21,7 @@ const MARK: &str = "markofthefirsttenant";
 
 /// Who a route is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum For {
+pub(crate) enum For {
     /// A tenant, named by `{tenant}` or `{account}` in the path.
     Tenant,
     Operators,
@@ -46,7 +46,7 @@ const XML: &[(&str, &str)] = &[
     ("/{kind}/{id}/totals", "GET"),
 ];
 
-const BASES: [&str; 5] = ["", "/api", "/api/v1", "/api/v2", "/v1.0"];
+pub(crate) const BASES: [&str; 5] = ["", "/api", "/api/v1", "/api/v2", "/v1.0"];
 
 /// Below `/relay/v1/tenants/{tenant}`.
 const TENANTS: &[(&str, &str)] = &[
@@ -82,7 +82,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("/networks", "GET PUT"),
 ];
 
-fn expected() -> BTreeMap<String, (For, &'static str)> {
+pub(crate) fn expected() -> BTreeMap<String, (For, &'static str)> {
     let mut all = BTreeMap::from([
         ("/notify/{account}".to_owned(), (For::Upstream, "POST")),
         ("/relay/v1/openapi.json".to_owned(), (For::Anybody, "GET")),
@@ -116,7 +116,7 @@ fn paths(router: &Router) -> BTreeSet<String> {
     paths.filter(|path| !FALLBACKS.contains(path)).map(Into::into).collect()
 }
 
-async fn send(
+pub(crate) async fn send(
     router: &Router,
     method: &str,
     path: &str,
@@ -142,7 +142,7 @@ async fn send(
 }
 
 /// Bodies that each route would take, so that nothing is refused before it is known who asks.
-fn body(method: &str, path: &str) -> &'static str {
+pub(crate) fn body(method: &str, path: &str) -> &'static str {
     let xml = !path.starts_with("/relay");
     match (method, xml) {
         ("GET" | "DELETE", _) => "",
@@ -160,10 +160,10 @@ fn body(method: &str, path: &str) -> &'static str {
 }
 
 /// Things of the first tenant's, by the name of their parameter.
-struct Things(Vec<(&'static str, String)>);
+pub(crate) struct Things(pub(crate) Vec<(&'static str, String)>);
 
 impl Things {
-    fn in_path(&self, path: &str, tenant: &str) -> String {
+    pub(crate) fn in_path(&self, path: &str, tenant: &str) -> String {
         let mut path = path.replace("{tenant}", tenant);
         // Below upstreams an account is an upstream's.
         let account = if path.contains("/upstreams/") { UPSTREAM } else { tenant };
@@ -174,6 +174,8 @@ impl Things {
             "{subscription}"
         } else if path.contains("/replays/") {
             "{replay}"
+        } else if path.contains("/quarantine/") {
+            "{quarantined}"
         } else if path.contains("{kind}") {
             "{order_id}"
         } else {
@@ -217,6 +219,7 @@ async fn a_route_is_for_its_own_tenant_alone() {
         ("order_type", "portins".into()),
         ("kind", "portins".into()),
         ("note", "1".into()),
+        ("quarantined", "other".into()),
         ("other", "other".into()),
     ]);
 

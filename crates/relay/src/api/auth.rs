@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::limits;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Api;
@@ -53,6 +54,19 @@ pub(super) async fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Den
         Some(ApiKey { id, tenant, role, .. }) if proven => Ok(Caller { key_id: id, tenant, role }),
         _ => Err(Denied::Unknown),
     }
+}
+
+/// Whether there is something to change: a tenant's own key proves that the tenant is there, an
+/// operator may have mistyped.
+pub(super) async fn may_change(
+    api: &Api,
+    caller: &Caller,
+    tenant: &str,
+    method: &Method,
+) -> Result<bool, StoreError> {
+    let is_proven = caller.tenant.is_some() || method.is_safe();
+    let can_be = (1..=limits::ACCOUNT_BYTES_MAX).contains(&tenant.len());
+    Ok(is_proven || (can_be && api.store.tenant(tenant).await?.is_some()))
 }
 
 impl Caller {

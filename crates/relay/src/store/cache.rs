@@ -37,6 +37,14 @@ impl<T> Cache<T> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
+    /// Changes an entry that is there. It is no fresher than before.
+    pub(crate) fn amend(&self, key: &str, change: impl FnOnce(&T) -> T) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, value)) = entries.get_mut(key) {
+            *value = Arc::new(change(value));
+        }
+    }
+
     pub(crate) fn put(&self, key: &str, value: Arc<T>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= ENTRIES_MAX {

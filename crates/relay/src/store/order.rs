@@ -1,6 +1,6 @@
 //! Orders as their tenants see them, and tenants' notes on them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{Attributes, Item, RETENTION, number, text};
 use super::table::{Page, Read, unless_changed};
-use super::{Entry, Store, StoreError, StoredEvent, event, failed, key};
+use super::{Entry, FeedEntry, Store, StoreError, StoredEvent, event, failed, key};
 
 /// An order is listed for this long after its last event: as long as Bandwidth lists its own.
 const LISTED: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
@@ -30,8 +30,6 @@ struct Body {
     #[serde(default)]
     status_key: Option<EventKey>,
     first_at: Timestamp,
-    /// When the first of its events came in that was this tenant's. What came before was another's.
-    since: Timestamp,
     last_at: Timestamp,
     last_key: EventKey,
     #[serde(default)]
@@ -65,7 +63,6 @@ impl Store {
         let mut set = "SET v = :v, expires = :expires, #upstream = :upstream, \
                        order_type = :type, order_id = :id, last_at = :at, last_key = :key, \
                        first_at = if_not_exists(first_at, :at), \
-                       since = if_not_exists(since, :received), \
                        asked = if_not_exists(asked, :nobody)"
             .to_owned();
         let mut update = self
@@ -76,7 +73,6 @@ impl Store {
             .condition_expression("attribute_not_exists(pk) OR last_key < :key")
             .expression_attribute_names("#upstream", "upstream")
             .expression_attribute_values(":v", number(1))
-            .expression_attribute_values(":received", text(sortable(received_at)))
             .expression_attribute_values(":nobody", AttributeValue::M(Attributes::new()))
             .expression_attribute_values(":expires", number(expires))
             .expression_attribute_values(":upstream", text(&record.upstream))
@@ -231,8 +227,10 @@ impl Store {
         Ok(body.filter(|body| body.tenant == tenant).map(OrderNote::from))
     }
 
-    /// What happened to an order and what its tenant noted, by one query: its events, oldest first,
-    /// then the notes.
+    /// What happened to an order and what its tenant noted: its events, oldest first, then the notes.
+    ///
+    /// The order may have been another tenant's before, or may be by now: only events of the tenant's
+    /// own feed are its own.
     pub(crate) async fn story(
         &self,
         tenant: &str,
@@ -264,8 +262,10 @@ impl Store {
                 Either::Note(_) => {}
             }
         }
-        // The order may have been another tenant's before.
-        events.retain(|event| event.received_at >= order.since);
+        let positions = events.iter().map(FeedEntry::position_of).collect();
+        let own = self.feed_entries(tenant, positions).await?;
+        let own: HashSet<EventKey> = own.into_iter().map(|entry| entry.key).collect();
+        events.retain(|event| own.contains(&event.key));
         Ok((events, notes))
     }
 }
@@ -285,7 +285,6 @@ impl From<Body> for OrderRecord {
             customer_order_id: body.customer_order_id,
             status: body.status,
             first_at: body.first_at,
-            since: body.since,
             last_at: body.last_at,
             last_key: body.last_key,
             number_count: body.number_count,

@@ -5,6 +5,7 @@
 //! order's record, which fanout writes anyway and is given back for nothing. Either way its name is
 //! the target's, so that no two subscriptions to the same have the same target.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::BuildError;
@@ -153,7 +154,12 @@ pub(crate) enum Subscribed {
     TooMany,
     /// It was changed or deleted meanwhile, or exists already.
     Changed,
+    /// Its entry is no longer there, or is another's by now.
+    NoEntry,
 }
+
+/// A part of a transaction, and what it means if that is turned away.
+type Part = (TransactWriteItem, Subscribed);
 
 impl Sealed {
     fn key(&self) -> Key {
@@ -204,10 +210,12 @@ impl Store {
         snapshot: Option<&Snapshot>,
         now: Timestamp,
     ) -> Result<Subscribed, StoreError> {
-        let mut together =
-            vec![self.whole(new, Before::Nothing)?, self.entry_put(new, Before::Nothing, now)?];
+        let mut together = vec![
+            (self.whole(new, Before::Nothing)?, Subscribed::Changed),
+            (self.entry_put(new, Before::Nothing, now)?, Subscribed::Duplicate),
+        ];
         if let Some(snapshot) = snapshot {
-            together.push(self.snapshot_put(snapshot)?);
+            together.push((self.snapshot_put(snapshot)?, Subscribed::Changed));
         }
         self.forget_topic(new);
         self.subscribe("add a subscription", together).await
@@ -220,19 +228,36 @@ impl Store {
         new: &Sealed,
         now: Timestamp,
     ) -> Result<Subscribed, StoreError> {
-        let mut together = vec![self.whole(new, Before::Itself(old.revision))?];
+        let action = "change a subscription";
+        let whole = self.whole(new, Before::Itself(old.revision))?;
+        let mut together = vec![(whole, Subscribed::Changed)];
         let ((old_key, old_name), (new_key, new_name)) = (old.entry_place(), new.entry_place());
         if (&old_key, old_name) == (&new_key, new_name) {
-            together.push(self.entry_put(new, Before::Itself(0), now)?);
+            together.push((self.entry_put(new, Before::Itself(0), now)?, Subscribed::Duplicate));
         } else if old_key == new_key {
-            together.push(self.entry_rename(old, new, old_key, now)?);
+            together.push((self.entry_rename(old, new, old_key, now)?, Subscribed::Duplicate));
         } else {
-            together.push(self.entry_put(new, Before::Nothing, now)?);
-            together.push(self.entry_delete(old)?);
+            together.push((self.entry_put(new, Before::Nothing, now)?, Subscribed::Duplicate));
+            together.push((self.entry_delete(old)?, Subscribed::NoEntry));
         }
         self.forget_topic(old);
         self.forget_topic(new);
-        self.subscribe("change a subscription", together).await
+        self.with_entry_or_without(action, together).await
+    }
+
+    /// Has a subscription expire now: nothing new matches, what matched is still delivered.
+    pub(crate) async fn expire_subscription(
+        &self,
+        old: &Sealed,
+        now: Timestamp,
+    ) -> Result<Subscribed, StoreError> {
+        let revision = old.revision + 1;
+        let new = Sealed { expires_at: Some(now), revision, ..old.clone() };
+        let whole = self.whole(&new, Before::Itself(old.revision))?;
+        let entry = self.entry_delete(old)?;
+        self.forget_topic(old);
+        let together = vec![(whole, Subscribed::Changed), (entry, Subscribed::NoEntry)];
+        self.with_entry_or_without("end a subscription", together).await
     }
 
     pub(crate) async fn delete_subscription(&self, old: &Sealed) -> Result<(), StoreError> {
@@ -243,11 +268,43 @@ impl Store {
             .set_key(Some(old.key().attributes()))
             .build()
             .map(|delete| TransactWriteItem::builder().delete(delete));
-        match self.subscribe(action, vec![built(whole)?, self.entry_delete(old)?]).await? {
-            // It had expired, and another has taken its place; or its order's record has expired.
-            Subscribed::Duplicate | Subscribed::TooMany => self.delete(action, old.key()).await,
-            Subscribed::Done | Subscribed::Changed => Ok(()),
+        let together = vec![
+            (built(whole)?, Subscribed::Changed),
+            (self.entry_delete(old)?, Subscribed::NoEntry),
+        ];
+        self.with_entry_or_without(action, together).await.map(drop)
+    }
+
+    /// Takes the entries of expired subscriptions out of an order's record; answers whether there
+    /// were any.
+    pub(crate) async fn make_room(&self, new: &Sealed, now: Timestamp) -> Result<bool, StoreError> {
+        #[derive(Deserialize)]
+        struct Asked {
+            asked: HashMap<String, Entry>,
         }
+        let action = "make room for a subscription";
+        let Some(key) = new.order_key() else { return Ok(false) };
+        let record: Option<Asked> = self.get(action, key.clone(), Read::Now).await?;
+        let asked = record.map(|record| record.asked).unwrap_or_default();
+        let is_over = |entry: &Entry| entry.until.is_some_and(|until| until <= now.as_second());
+        let over = asked.into_iter().filter(|(_, entry)| is_over(entry)).map(|(target, _)| target);
+        let over: Vec<_> = over.collect();
+        for target in &over {
+            let written = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(key.clone().attributes()))
+                .update_expression("REMOVE asked.#target")
+                .condition_expression("asked.#target.#until <= :now")
+                .expression_attribute_names("#target", target)
+                .expression_attribute_names("#until", "until")
+                .expression_attribute_values(":now", number(now.as_second()))
+                .send()
+                .await;
+            unless_changed(action, written)?;
+        }
+        Ok(!over.is_empty())
     }
 
     pub(crate) async fn sealed_subscription(
@@ -331,11 +388,27 @@ impl Store {
         self.put_absent(action, &snapshot_item(snapshot)).await.map(drop)
     }
 
+    /// What was to be done to an entry that is gone needs no doing.
+    async fn with_entry_or_without(
+        &self,
+        action: &'static str,
+        mut together: Vec<Part>,
+    ) -> Result<Subscribed, StoreError> {
+        match self.subscribe(action, together.clone()).await? {
+            Subscribed::NoEntry => {
+                together.retain(|(_, otherwise)| *otherwise != Subscribed::NoEntry);
+                self.subscribe(action, together).await
+            }
+            done => Ok(done),
+        }
+    }
+
     async fn subscribe(
         &self,
         action: &'static str,
-        together: Vec<TransactWriteItem>,
+        together: Vec<Part>,
     ) -> Result<Subscribed, StoreError> {
+        let (together, otherwise): (Vec<_>, Vec<_>) = together.into_iter().unzip();
         let written =
             self.client.transact_write_items().set_transact_items(Some(together)).send().await;
         let Err(error) = written else { return Ok(Subscribed::Done) };
@@ -345,16 +418,12 @@ impl Store {
             return Err(failed(action)(error));
         };
         let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
-        let failed_at = |n: usize| {
-            reasons
-                .get(n)
-                .is_some_and(|reason| reason.code.as_deref() == Some("ConditionalCheckFailed"))
-        };
-        match () {
-            () if failed_at(0) => Ok(Subscribed::Changed),
-            () if failed_at(1) && is_full(&reasons[1]) => Ok(Subscribed::TooMany),
-            () if failed_at(1) => Ok(Subscribed::Duplicate),
-            () => Err(failed(action)(error)),
+        let turned_away =
+            |reason: &CancellationReason| reason.code.as_deref() == Some("ConditionalCheckFailed");
+        match reasons.iter().zip(otherwise).find(|(reason, _)| turned_away(reason)) {
+            Some((reason, Subscribed::Duplicate)) if is_full(reason) => Ok(Subscribed::TooMany),
+            Some((_, otherwise)) => Ok(otherwise),
+            None => Err(failed(action)(error)),
         }
     }
 

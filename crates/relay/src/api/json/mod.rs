@@ -111,6 +111,9 @@ async fn for_tenant(
     // A route below tenants that names none is open to nobody.
     let tenant = tenant.ok_or_else(Problem::no_such_route)?;
     caller.for_tenant(tenant, request.method())?;
+    if !auth::may_change(&api, &caller, tenant, request.method()).await? {
+        return Err(Problem::not_found("tenant"));
+    }
     proceed(api, caller, request, next).await
 }
 

@@ -5,8 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::order;
 use domain::subscription::{SigningSecret, Subscription, Target, Topic};
+use domain::{limits, order};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
@@ -146,7 +146,8 @@ pub(super) async fn replace(
         bound(&api, &tenant, &wanted.topic, false).await?;
     }
     let was_enabled = old.enabled;
-    let new = wanted.made(id, old.secrets, old.created_at, old.status, old.revision + 1);
+    let status = old.status_at(&wanted.target);
+    let new = wanted.made(id, old.secrets, old.created_at, status, old.revision + 1);
     if new.enabled && !was_enabled {
         api.subscriptions.drain(&new.tenant, &new.id).await?;
     }
@@ -185,10 +186,19 @@ pub(super) async fn rotate_secret(
     let old = find(&api, &tenant, &id).await?;
     let until = api.clock.now() + OVERLAP;
     let fresh = setup::signing_secret()?;
+    let now = api.clock.now();
     let mut secrets = vec![SigningSecret { secret: fresh.clone(), until: None }];
-    // Of those before, the newest goes on for a day; whatever was on its way out is out.
-    let newest = old.secrets.iter().find(|one| one.until.is_none());
-    secrets.extend(newest.map(|one| SigningSecret { until: Some(until), ..one.clone() }));
+    // Each of those before was promised a day.
+    secrets.extend(
+        old.secrets
+            .iter()
+            .filter(|one| one.until.is_none_or(|at| at > now))
+            .map(|one| SigningSecret { until: Some(one.until.unwrap_or(until)), ..one.clone() }),
+    );
+    if secrets.len() > limits::SIGNING_SECRETS_MAX {
+        let detail = "Secrets that were replaced lately are still good. Wait until one is not.";
+        return Err(Problem::conflict("too_many_secrets", detail));
+    }
     let new = Subscription { secrets, revision: old.revision + 1, ..old };
     change(&api, &new).await?;
     Ok(Json(RotatedSecret { signing_secret: fresh.expose_secret().into(), previous_until: until }))
@@ -240,7 +250,7 @@ async fn find(api: &Api, tenant: &str, id: &str) -> Result<Subscription, Problem
 async fn change(api: &Api, new: &Subscription) -> Result<(), Problem> {
     match api.subscriptions.change(new).await? {
         Subscribed::Done => Ok(()),
-        Subscribed::Changed => Err(Problem::changed()),
+        Subscribed::Changed | Subscribed::NoEntry => Err(Problem::changed()),
         Subscribed::Duplicate => Err(setup::SetupError::Duplicate.into()),
         Subscribed::TooMany => Err(setup::SetupError::TooMany.into()),
     }
@@ -256,7 +266,7 @@ async fn bound(
     let Topic::Order { order_type, order_id } = topic else { return Ok(None) };
     let subject = order_id.to_ascii_lowercase();
     match api.store.order_record(tenant, order_type, &subject).await? {
-        Some(record) => Ok(Some(Bound { upstream: record.upstream, snapshot })),
+        Some(record) => Ok(Some(Bound::to(record, snapshot))),
         None => Err(Problem::invalid("order_id", "The relay knows no such order of this tenant.")),
     }
 }

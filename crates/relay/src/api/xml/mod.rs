@@ -17,6 +17,7 @@ use axum::routing::{get, put};
 use axum::{Extension, Router};
 use domain::limits;
 use domain::notification::NumberFormat;
+use domain::wire::ErrorRoot;
 
 use super::{Api, auth};
 use refusal::Refusal;
@@ -84,11 +85,19 @@ async fn for_account(
     next: Next,
 ) -> Result<Response, Refusal> {
     let path = path.map_err(|_| Refusal::no_such_path())?;
-    let caller = auth::caller(&api, request.headers()).await?;
+    let root = match request.uri().path().contains("/subscriptions") {
+        true => ErrorRoot::Subscriptions,
+        false => ErrorRoot::Error,
+    };
+    let denied = |denied| Refusal::denied(denied, root);
+    let caller = auth::caller(&api, request.headers()).await.map_err(denied)?;
     let account = path.iter().find(|(name, _)| *name == "account").map(|(_, account)| account);
     // A route below accounts that names none is open to nobody.
     let account = account.ok_or_else(Refusal::no_such_path)?;
-    caller.for_tenant(account, request.method())?;
+    caller.for_tenant(account, request.method()).map_err(denied)?;
+    if !auth::may_change(&api, &caller, account, request.method()).await? {
+        return Err(Refusal::no_account());
+    }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

@@ -2,7 +2,7 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
@@ -45,12 +45,28 @@ pub(super) struct Asked {
     enddate: Option<String>,
 }
 
+impl Asked {
+    /// The query that asks for the same of another page.
+    fn for_page(&self, page: &str, size: u16) -> String {
+        let filters = [
+            ("status", &self.status),
+            ("customerOrderId", &self.customer_order_id),
+            ("startdate", &self.startdate),
+            ("enddate", &self.enddate),
+        ];
+        let filters = filters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("page", page).append_pair("size", &size.to_string());
+        query.extend_pairs(filters).finish()
+    }
+}
+
 /// A filter is applied to the orders of the page, so that a page may hold fewer than its size.
 pub(super) async fn list(
     State(api): State<Api>,
     Extension(base): Extension<Base>,
     Path((account, segment)): Path<(String, String)>,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let kind = kind_of(&segment)?;
@@ -61,6 +77,9 @@ pub(super) async fn list(
     }
     let days = days(&asked)?;
     let from = asked.page.as_ref().filter(|page| !matches!(page.as_str(), "" | "1"));
+    if from.is_some_and(|page| page.chars().all(|digit| digit.is_ascii_digit())) {
+        return Err(Refusal::query("page is neither 1 nor the id of an order; follow the links"));
+    }
     let from = from.map(|page| page.to_ascii_lowercase());
     let is_first = from.is_none();
     let page = Page { limit: size, from, ..Page::default() };
@@ -69,15 +88,16 @@ pub(super) async fn list(
     orders.retain(|one| is_asked_for(one, &asked, days));
 
     let all = format!("{}{}/accounts/{account}/{segment}", origin::of(&headers), base.path);
+    let link = |page: &str| format!("{all}?{}", asked.for_page(page, size));
     // The next page begins right after the last order that was read.
-    let next = next.map(|last| format!("{all}?page={last}~&size={size}"));
+    let next = next.map(|last| link(&format!("{last}~")));
     Ok(xml(wire::orders(
         kind,
         &wire::Page {
             account: &account,
             orders: &orders,
             total: (is_first && next.is_none()).then_some(orders.len()),
-            first: &format!("{all}?page=1&size={size}"),
+            first: &link("1"),
             next: next.as_deref(),
         },
     )))
@@ -168,7 +188,7 @@ pub(super) async fn add_note(
     let record = find(&api, &account, kind_of(&segment)?, &id).await?;
     let note = OrderNote {
         id: u32::from_be_bytes(secret::random()?) % NOTE_IDS,
-        user: asked.user.unwrap_or(caller.key_id),
+        user: author(asked.user, &caller)?,
         text: asked.text,
         at: api.clock.now(),
     };
@@ -180,14 +200,15 @@ pub(super) async fn add_note(
 
 pub(super) async fn change_note(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path((account, kind, id, note)): Path<(String, String, String, String)>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     let asked = read_note(body)?;
     let record = find(&api, &account, kind_of(&kind)?, &id).await?;
     let number = note.parse().map_err(|_| Refusal::no_note())?;
-    let old = api.store.note(&account, &record, number).await?.ok_or_else(Refusal::no_note)?;
-    let user = asked.user.unwrap_or(old.user);
+    api.store.note(&account, &record, number).await?.ok_or_else(Refusal::no_note)?;
+    let user = author(asked.user, &caller)?;
     let new = OrderNote { id: number, user, text: asked.text, at: api.clock.now() };
     api.store.put_note(&account, &record, &new).await?;
     Ok(xml(String::new()))
@@ -289,6 +310,14 @@ const NOTE_IDS: u32 = 1_000_000_000;
 fn note_id(event: &StoredEvent) -> u32 {
     let name = event.key.digest().get(..8).unwrap_or_default();
     u32::from_str_radix(name, 16).unwrap_or_default() % NOTE_IDS
+}
+
+/// Nobody signs as somebody else.
+fn author(named: Option<String>, caller: &Caller) -> Result<String, Refusal> {
+    match named.is_none_or(|named| named == caller.key_id) {
+        true => Ok(caller.key_id.clone()),
+        false => Err(Refusal::not_the_author()),
+    }
 }
 
 fn read_note(body: Result<Bytes, BytesRejection>) -> Result<wire::NoteRequest, Refusal> {

@@ -19,6 +19,7 @@ mod code {
     pub(super) const ACCESS_DENIED: u16 = 1001;
     pub(super) const NO_RESOURCE: u16 = 1016;
     pub(super) const NO_NOTE: u16 = 5040;
+    pub(super) const AUTHOR: u16 = 12501;
     pub(super) const CALLBACK_URL: u16 = 14506;
     pub(super) const NO_SUBSCRIPTION: u16 = 16000;
     pub(super) const NO_ORDER_OF_TYPE: u16 = 16004;
@@ -80,6 +81,11 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, ErrorRoot::Note, code::NO_NOTE, text)
     }
 
+    pub(super) fn not_the_author() -> Refusal {
+        let text = "UserId must be the username of the request";
+        Refusal::new(StatusCode::BAD_REQUEST, ErrorRoot::Note, code::AUTHOR, text)
+    }
+
     /// A parameter of the query that cannot be.
     pub(super) fn query(text: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, ErrorRoot::Error, code::BAD_REQUEST, text)
@@ -88,6 +94,11 @@ impl Refusal {
     pub(super) fn no_orders_here() -> Refusal {
         let text = "Orders are placed and changed at Bandwidth itself, not at this relay";
         Refusal::new(StatusCode::FORBIDDEN, ErrorRoot::Error, code::ACCESS_DENIED, text)
+    }
+
+    pub(super) fn no_account() -> Refusal {
+        let text = "The account does not exist";
+        Refusal::new(StatusCode::BAD_REQUEST, ErrorRoot::Error, code::NO_RESOURCE, text)
     }
 
     pub(super) fn no_such_path() -> Refusal {
@@ -133,16 +144,17 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<Denied> for Refusal {
-    fn from(denied: Denied) -> Refusal {
+impl Refusal {
+    /// `root` is that of good answers at the path.
+    pub(super) fn denied(denied: Denied, root: ErrorRoot) -> Refusal {
         match denied {
             Denied::Unknown => {
                 let text = "Access is denied: the username or the password is wrong";
                 let status = StatusCode::UNAUTHORIZED;
-                Refusal::new(status, ErrorRoot::Error, code::ACCESS_DENIED, text)
+                Refusal::new(status, root, code::ACCESS_DENIED, text)
             }
             Denied::Forbidden(why) => {
-                Refusal::new(StatusCode::FORBIDDEN, ErrorRoot::Error, code::NO_PERMISSION, why)
+                Refusal::new(StatusCode::FORBIDDEN, root, code::NO_PERMISSION, why)
             }
             Denied::Store(error) => error.into(),
         }

@@ -2,7 +2,7 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, LINK, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
@@ -40,9 +40,10 @@ pub(super) async fn list(
     State(api): State<Api>,
     Extension(base): Extension<Base>,
     Path(account): Path<String>,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    let Query(asked) = asked.map_err(|error| Refusal::query(error.body_text()))?;
     let after = asked.after.clone().filter(|after| !after.is_empty());
     let page = Page { limit: LIST_MAX, after, ..Page::default() };
     let (mut found, next) = api.subscriptions.list(&account, page).await?;
@@ -111,12 +112,13 @@ pub(super) async fn replace(
     if wanted.topic != old.topic {
         bound(&api, &account, &wanted.topic, false).await?;
     }
-    let new = wanted.made(id, old.secrets, old.created_at, old.status, old.revision + 1);
+    let status = old.status_at(&wanted.target);
+    let new = wanted.made(id, old.secrets, old.created_at, status, old.revision + 1);
     match api.subscriptions.change(&new).await? {
         Subscribed::Done => Ok(xml(String::new())),
         Subscribed::Duplicate => Err(setup::SetupError::Duplicate.into()),
         Subscribed::TooMany => Err(setup::SetupError::TooMany.into()),
-        Subscribed::Changed => Err(Refusal::changed()),
+        Subscribed::Changed | Subscribed::NoEntry => Err(Refusal::changed()),
     }
 }
 
@@ -145,7 +147,7 @@ async fn bound(
     let Topic::Order { order_type, order_id } = topic else { return Ok(None) };
     let subject = order_id.to_ascii_lowercase();
     match api.store.order_record(account, order_type, &subject).await? {
-        Some(record) => Ok(Some(Bound { upstream: record.upstream, snapshot })),
+        Some(record) => Ok(Some(Bound::to(record, snapshot))),
         None => Err(Refusal::no_order_to_subscribe()),
     }
 }
