@@ -5,8 +5,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::subscription::Topic;
 use jiff::SignedDuration;
-use relay::setup::Login;
+use relay::setup::{self, Login, Wanted};
+use relay::subscriptions::Bound;
 use simulator::endpoint::{Answer, Endpoint};
 use tower::ServiceExt as _;
 
@@ -222,17 +224,27 @@ async fn a_subscription_that_cannot_hear_of_the_final_state_ends_with_it_too() {
     );
     assert_eq!(stage.ask("POST", "/subscriptions", &mail).await.status, 201);
     let failing = Endpoint::start(0, vec![], |_, _| Answer::status(500)).await.unwrap();
-    let dead = &format!("<URL>{}</URL><Expiry>3153600000</Expiry>", failing.url());
-    stage.subscribe(&order, dead).await;
+    let record = stage.world.store.order_record(TENANT, "portins", ORDER).await.unwrap().unwrap();
+    let topic = Topic::Order { order_type: "portins".into(), order_id: ORDER.into() };
+    let wanted = Wanted {
+        topic,
+        waits: Some(vec![SignedDuration::from_secs(60)]),
+        ..Wanted::everything(TENANT, &failing.url())
+    };
+    let (world, bound) = (&stage.world, Bound::to(record, false));
+    setup::subscription(&world.subscriptions, wanted, Some(&bound), world.relay_clock())
+        .await
+        .unwrap();
     let of_order = format!("?orderType=portins&orderId={ORDER}");
     assert_eq!(stage.listed(&of_order).await.len(), 2);
     stage.post_accepted(&state("COMPLETE", 2)).await;
     stage.run_for(SignedDuration::from_secs(1)).await;
     assert_eq!(stage.listed(&of_order).await.len(), 1, "the mail; the other is still being told");
-    stage.run_for(SignedDuration::from_hours(4 * 24)).await;
+    stage.run_for(SignedDuration::from_secs(120)).await;
     assert_eq!(stage.listed(&of_order).await, [""; 0], "its last delivery was given up");
 
-    let late = stage.subscribe(&order, dead).await;
+    let lasting = "<URL>http://127.0.0.1:9999/</URL><Expiry>3153600000</Expiry>";
+    let late = stage.subscribe(&order, lasting).await;
     let one = stage.ask("GET", &format!("/subscriptions/{late}"), "").await;
     assert_eq!(texts(&one.body, "Expiry")[0], "86400", "the order is finished already");
 }
@@ -599,7 +611,7 @@ async fn an_order_that_changes_hands_shows_nothing_of_before() {
     assert_eq!(stage.ask("POST", &path, note).await.status, 201);
 
     let heir = "5500002";
-    let login = relay::setup::tenant(&world.store, heir, world.relay_clock().now()).await.unwrap();
+    let login = setup::tenant(&world.store, heir, world.relay_clock().now()).await.unwrap();
     world.store.set_claim("9900012", ORDER, heir).await.unwrap();
     stage.post_accepted(&state("FOC", 2)).await;
     stage.run_for(SignedDuration::from_secs(1)).await;
