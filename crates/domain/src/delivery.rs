@@ -76,6 +76,8 @@ pub enum ErrorClass {
     Protocol,
     /// The subscription has gone.
     Unsubscribed,
+    /// The event is past its retention.
+    Expired,
 }
 
 impl State {
@@ -92,7 +94,7 @@ impl State {
 }
 
 impl ErrorClass {
-    pub const ALL: [ErrorClass; 9] = [
+    pub const ALL: [ErrorClass; 10] = [
         ErrorClass::Status,
         ErrorClass::Redirect,
         ErrorClass::Timeout,
@@ -102,6 +104,7 @@ impl ErrorClass {
         ErrorClass::Tls,
         ErrorClass::Protocol,
         ErrorClass::Unsubscribed,
+        ErrorClass::Expired,
     ];
 
     pub fn name(self) -> &'static str {
@@ -115,6 +118,7 @@ impl ErrorClass {
             ErrorClass::Tls => "tls",
             ErrorClass::Protocol => "protocol",
             ErrorClass::Unsubscribed => "unsubscribed",
+            ErrorClass::Expired => "expired",
         }
     }
 }

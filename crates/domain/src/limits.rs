@@ -99,6 +99,8 @@ pub const WAITS_MAX: usize = 30;
 
 /// One wait of a retry schedule, in seconds: a week. Deliveries are kept for a quarter.
 pub const WAIT_SECONDS_MAX: u32 = 7 * 24 * 3600;
+/// All waits of a schedule together, in seconds: 30 days. What is delivered is kept for 90.
+pub const SCHEDULE_SECONDS_MAX: u64 = 30 * 24 * 3600;
 
 /// Headers of a tenant's own on each delivery, and the size of each, in bytes: together they stay
 /// within the 8 KiB that common servers take.

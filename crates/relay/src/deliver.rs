@@ -51,8 +51,6 @@ pub enum DeliverError {
     Egress(#[from] EgressError),
     #[error("a stored event cannot be read")]
     Malformed(#[source] Malformed),
-    #[error("a delivery's event is gone")]
-    NoEvent,
     #[error("a delivery's subscription has no endpoint")]
     NoEndpoint,
     /// Nothing leaves unsigned.
@@ -114,7 +112,7 @@ async fn attempt_one(
     let subscription = deliver.subscriptions.known(&delivery.tenant, &lane.subscription).await?;
     // It is gone, or tells by mail now.
     let Some(subscription) = subscription.filter(|one| one.callback().is_some()) else {
-        return give_up(deliver, lane, delivery).await;
+        return give_up(deliver, lane, delivery, ErrorClass::Unsubscribed).await;
     };
     if !subscription.enabled {
         return match deliver.store.hold(lane, delivery, deliver.clock.now()).await? {
@@ -130,7 +128,9 @@ async fn attempt_one(
             Settled::Changed => is_finished(deliver, lane, delivery).await,
         };
     }
-    let notification = read_event(deliver, lane, delivery).await?;
+    let Some(notification) = read_event(deliver, lane, delivery).await? else {
+        return give_up(deliver, lane, delivery, ErrorClass::Expired).await;
+    };
     deliver.egress.allow(&deliver.store.allowed_networks().await?)?;
 
     let at = deliver.clock.now();
@@ -172,14 +172,15 @@ async fn attempt_one(
     Ok(finished)
 }
 
+/// The event of a delivery; `None` when it is past its retention.
 async fn read_event(
     deliver: &Deliver,
     lane: &Lane,
     delivery: &Delivery,
-) -> Result<Notification, DeliverError> {
+) -> Result<Option<Notification>, DeliverError> {
     let event = deliver.store.event(&delivery.upstream, &lane.subject, &delivery.key).await?;
-    let event = event.ok_or(DeliverError::NoEvent)?;
-    Notification::parse(&event.raw).map_err(DeliverError::Malformed)
+    let read = event.map(|event| Notification::parse(&event.raw));
+    read.transpose().map_err(DeliverError::Malformed)
 }
 
 /// Whether a subscription has come to its end with this notification: it was about one order.
@@ -204,7 +205,8 @@ async fn retire(deliver: &Deliver, lane: &Lane, delivery: &Delivery) -> Result<(
     if !matches!(subscription.topic, Topic::Order { .. }) {
         return Ok(());
     }
-    if ends(&subscription, &read_event(deliver, lane, delivery).await?) {
+    let event = read_event(deliver, lane, delivery).await?;
+    if event.is_some_and(|event| ends(&subscription, &event)) {
         match delivery.state {
             State::Delivered => deliver.subscriptions.remove(tenant, id).await?,
             _ => deliver.subscriptions.expire(tenant, id).await?,
@@ -283,15 +285,15 @@ async fn is_finished(
     Ok(stands.is_none_or(|stands| stands.state != State::Pending))
 }
 
-/// The subscription is gone, and with it the endpoint.
+/// There is nobody to tell any more, or nothing.
 async fn give_up(
     deliver: &Deliver,
     lane: &Lane,
     delivery: &Delivery,
+    why: ErrorClass,
 ) -> Result<bool, DeliverError> {
     let now = deliver.clock.now();
-    let attempt =
-        Attempt { at: now, duration_ms: 0, status: None, error: Some(ErrorClass::Unsubscribed) };
+    let attempt = Attempt { at: now, duration_ms: 0, status: None, error: Some(why) };
     match deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await? {
         Settled::Done => Ok(true),
         Settled::Changed => is_finished(deliver, lane, delivery).await,

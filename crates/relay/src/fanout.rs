@@ -10,15 +10,20 @@ use domain::notification::{Malformed, Notification};
 use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::Topic;
+use futures::TryStreamExt as _;
 use jiff::SignedDuration;
 
 use crate::Clock;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{Entry, FeedEntry, Lane, Put, Snapshot, Store, StoreError, StoredEvent};
+use crate::store::{Entry, FeedEntry, Lane, Put, Sealed, Snapshot, Store, StoreError, StoredEvent};
 
 /// How often a place is chosen anew because its lane changed meanwhile. One handler works on a lane
 /// at a time, so a second choice is rare and a fifth does not happen by itself.
 const CHOICES_MAX: u32 = 5;
+
+/// Lanes of one event that are worked on at once: 16 times 30 ms for some hundred subscriptions are
+/// within what a run may take.
+const LANES_AT_ONCE: usize = 16;
 
 /// What fanout needs.
 #[derive(Clone)]
@@ -124,10 +129,12 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
         lanes = decided.subscriptions.len(),
         "fanned out an event"
     );
-    for lane in decided.lanes() {
-        place(fanout, &lane, event, owner.as_deref().unwrap_or_default()).await?;
-    }
-    Ok(())
+    let owner = owner.as_deref().unwrap_or_default();
+    futures::stream::iter(decided.lanes().map(Ok))
+        .try_for_each_concurrent(LANES_AT_ONCE, async |lane| {
+            place(fanout, &lane, event, owner).await
+        })
+        .await
 }
 
 /// Puts the present state of an order into a lane, unless it has been told that already; a note may
@@ -224,7 +231,14 @@ async fn end_unheard(
     let now = fanout.clock.now();
     for unheard in asked.iter().filter(|one| !one.passes(notification, now)) {
         let found = fanout.store.sealed_subscription(&unheard.tenant, &unheard.id).await?;
-        if let Some(subscription) = found.filter(|one| one.expires_at.is_none_or(|at| at > now)) {
+        // It may have moved to another order meanwhile.
+        let still = |one: &Sealed| {
+            let order = notification.order.as_ref();
+            one.order_id.as_deref().zip(order).is_some_and(|(is, order)| {
+                is.eq_ignore_ascii_case(&order.order_id) && one.expires_at.is_none_or(|at| at > now)
+            })
+        };
+        if let Some(subscription) = found.filter(still) {
             fanout.store.expire_subscription(&subscription, now).await?;
         }
     }

@@ -35,6 +35,8 @@ pub struct Subscriptions {
     vault: Vault,
     clock: Clock,
     known: Cache<Subscription>,
+    /// Those whose endpoint's answer was noted lately.
+    noted: Cache<()>,
 }
 
 /// Of a subscription to one order: where that order is.
@@ -58,7 +60,8 @@ impl Bound {
 
 impl Subscriptions {
     pub fn new(store: Store, vault: Vault, clock: Clock) -> Subscriptions {
-        Subscriptions { store, vault, known: Cache::new(clock.clone()), clock }
+        let (known, noted) = (Cache::new(clock.clone()), Cache::new(clock.clone()));
+        Subscriptions { store, vault, known, noted, clock }
     }
 
     /// A subscription as it was at most a few seconds ago, but for one that was not known then.
@@ -190,9 +193,12 @@ impl Subscriptions {
         let known = self.known.get(&subscription.id);
         let known =
             known.as_ref().map_or(subscription.status.as_deref(), |known| known.status.as_deref());
-        if known == Some(status) {
+        let is_same = known.is_some_and(|known| first_word(known) == first_word(status));
+        // An answer with a text of its own each time is noted now and then.
+        if known == Some(status) || (is_same && self.noted.get(&subscription.id).is_some()) {
             return Ok(());
         }
+        self.noted.put(&subscription.id, ().into());
         let (tenant, id) = (&subscription.tenant, &subscription.id);
         self.store.set_subscription_status(tenant, id, status).await?;
         let noted =
@@ -347,4 +353,9 @@ fn target_name(one: &Subscription) -> String {
     states.sort();
     let hash = sha256(format!("{address}\n{}", states.join(",")).as_bytes());
     hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The code, of a status such as `200 OK`.
+fn first_word(status: &str) -> &str {
+    status.split(' ').next().unwrap_or_default()
 }

@@ -333,6 +333,20 @@ async fn an_endpoint_that_keeps_changing_its_answer_does_not_keep_its_subscripti
 }
 
 #[tokio::test]
+async fn a_time_that_cannot_be_compared_is_refused() {
+    let stage = Stage::new(0, None).await;
+    let far = json!({"from": "-009999-06-01T00:00:00Z", "to": "-000001-01-01T00:00:00Z"});
+    let said = ask(&stage, "POST", "/replays", far).await;
+    said.is_problem(422, "invalid", Some("from"));
+    let said = ask(&stage, "GET", "/notifications?from=-000001-01-01T00:00:00Z", Value::Null).await;
+    said.is_problem(422, "invalid", Some("from"));
+    let body = json!({"url": URL, "retry_schedule": vec![604_800; 5]});
+    let said = ask(&stage, "POST", "/subscriptions", body).await;
+    said.is_problem(422, "invalid", Some("retry_schedule"));
+    assert!(stage.items("JOBS").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_test_delivery_is_signed_and_its_answer_is_shown() {
     let stage = Stage::new(0, None).await;
     let endpoint = Endpoint::start(0, vec![], |_, nth| Answer {

@@ -14,7 +14,7 @@ use super::Api;
 use super::auth::Caller;
 use super::json::Problem;
 use crate::secret::sha256;
-use crate::store::{Remembered, RememberedAnswer};
+use crate::store::{ANSWER_KEPT, Remembered, RememberedAnswer};
 
 const HEADER: &str = "idempotency-key";
 
@@ -56,6 +56,9 @@ pub(super) async fn once(
             return Err(Problem::conflict("idempotency_key_reused", detail));
         }
         match before.answer {
+            Some(_) if before.at + ANSWER_KEPT <= asked.at => {
+                api.store.note_request(&caller.key_id, &key, &asked).await?;
+            }
             Some(answer) => return repeat(api, &place, answer).await,
             None if before.at + ABANDONED > asked.at => {
                 let detail = "The same request is being worked on.";

@@ -10,9 +10,10 @@ use super::{Schedule, ScheduleError};
 use crate::replay;
 use crate::store::{Job, Page, Snapshot, Work};
 
-/// Jobs that one run looks at, oldest first, and those of one tenant that it works on: whoever asks
-/// for many holds up only itself.
+/// Jobs that are read at once, oldest first.
 const JOBS_AT_ONCE: u16 = 200;
+
+/// Jobs of one tenant that a run works on: whoever asks for many holds up only itself.
 const JOBS_OF_A_TENANT: usize = 2;
 
 /// Deliveries of one job that are asked for in one minute, spread over it: 10 a second.
@@ -31,8 +32,17 @@ pub(crate) const NOTICE: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     let now = schedule.clock.now();
-    let page = Page { limit: JOBS_AT_ONCE, ..Page::default() };
-    let (jobs, _) = schedule.store.jobs(page).await?;
+    let mut jobs = Vec::new();
+    let mut after = None;
+    loop {
+        let page = Page { limit: JOBS_AT_ONCE, after, ..Page::default() };
+        let (some, next) = schedule.store.jobs(page).await?;
+        jobs.extend(some);
+        match next {
+            None => break,
+            next => after = next,
+        }
+    }
     let mut outcome = Ok(());
     let mut of_tenant = HashMap::<String, usize>::new();
     for job in jobs.into_iter().filter(|job| job.asked_at + SETTLING <= now) {
@@ -65,12 +75,15 @@ async fn work(
 ) -> Result<(u64, bool), ScheduleError> {
     let mut spread = Spread { now, count: 0, made: 0 };
     while spread.count < u64::from(DELIVERIES_A_MINUTE) {
+        let asked = spread.count;
         let before = spread.made;
         let next = match &job.work {
             Work::Snapshot { subscription, order_types } => {
                 snapshot(schedule, &job, subscription, order_types, &mut spread).await?
             }
-            Work::Drain { subscription } => drain(schedule, subscription, &mut spread).await?,
+            Work::Drain { subscription } => {
+                drain(schedule, &job, subscription, &mut spread).await?
+            }
             Work::Replay { filter } => {
                 replay::page(&schedule.store, &job, filter, PAGE, &mut spread).await?
             }
@@ -82,6 +95,9 @@ async fn work(
             return Ok((job.count, true));
         }
         schedule.store.put_job(&job).await?;
+        if job.cursor.as_deref() == Some(LAST_LOOK) && spread.count == asked {
+            break;
+        }
     }
     Ok((job.count, false))
 }
@@ -153,17 +169,26 @@ async fn snapshot(
     })
 }
 
-/// Lets go of a page of what was held; answers whether there is more.
+/// Lets go of a page of what was held; answers whether there may be more. An index is told of a write
+/// after the write: what it has not heard of yet is found by a last look, in the next run.
 async fn drain(
     schedule: &Schedule,
+    job: &Job,
     subscription: &str,
     spread: &mut Spread,
 ) -> Result<Option<String>, ScheduleError> {
-    let (held, more) = schedule.store.held(subscription, None).await?;
+    let (held, _) = schedule.store.held(subscription, None).await?;
     for one in &held {
         schedule.store.release(&one.lane, &one.key, spread.next()).await?;
         spread.made();
     }
     // What is let go leaves the index, so each page is the first.
-    Ok(more.map(|_| "more".into()))
+    Ok(match (held.is_empty(), job.cursor.as_deref()) {
+        (true, Some(LAST_LOOK)) => None,
+        (true, _) => Some(LAST_LOOK.into()),
+        (false, _) => Some("more".into()),
+    })
 }
+
+/// The cursor of a job that has found nothing more, once.
+const LAST_LOOK: &str = "last look";

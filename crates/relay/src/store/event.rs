@@ -150,9 +150,12 @@ impl Store {
         key: &EventKey,
     ) -> Result<Option<StoredEvent>, StoreError> {
         let action = "read an event";
-        // Its delivery was put after it.
-        let body: Option<Body> =
-            self.get(action, key::event(upstream, subject, key), Read::Soon).await?;
+        let key = key::event(upstream, subject, key);
+        // Whoever asks knows of it, so it is there; a late read may miss it for a moment.
+        let body: Option<Body> = match self.get(action, key.clone(), Read::Soon).await? {
+            None => self.get(action, key, Read::Now).await?,
+            found => found,
+        };
         body.map(|body| StoredEvent::from_body(action, body)).transpose()
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use delivery::{DeliveryRecord, Revived, Standing, StandingCursor};
 pub use delivery::{Finish, Parked, Put, Settled};
 pub use event::{Kept, StoredEvent};
 pub use feed::FeedEntry;
-pub(crate) use idempotency::{Remembered, RememberedAnswer};
+pub(crate) use idempotency::{ANSWER_KEPT, Remembered, RememberedAnswer};
 pub use job::{Job, ReplayFilter, Work};
 pub use key::Lane;
 pub use quarantine::Quarantined;

@@ -23,7 +23,7 @@ use serde_bytes::ByteBuf;
 
 use super::item::{Item, number, read, text, write};
 use super::key::{self, Key};
-use super::table::{ABSENT, Page, Read, unless_changed};
+use super::table::{ABSENT, CONFLICTS_MAX, Page, Read, unless_changed};
 use super::{Store, StoreError, failed};
 
 /// An expired subscription is kept this long: what it matched before is still being delivered.
@@ -409,22 +409,28 @@ impl Store {
         together: Vec<Part>,
     ) -> Result<Subscribed, StoreError> {
         let (together, otherwise): (Vec<_>, Vec<_>) = together.into_iter().unzip();
-        let written =
-            self.client.transact_write_items().set_transact_items(Some(together)).send().await;
-        let Err(error) = written else { return Ok(Subscribed::Done) };
-        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-            error.as_service_error()
-        else {
-            return Err(failed(action)(error));
-        };
-        let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
-        let turned_away =
-            |reason: &CancellationReason| reason.code.as_deref() == Some("ConditionalCheckFailed");
-        match reasons.iter().zip(otherwise).find(|(reason, _)| turned_away(reason)) {
-            Some((reason, Subscribed::Duplicate)) if is_full(reason) => Ok(Subscribed::TooMany),
-            Some((_, otherwise)) => Ok(otherwise),
-            None => Err(failed(action)(error)),
+        for _ in 0..CONFLICTS_MAX {
+            let write = self.client.transact_write_items();
+            let written = write.set_transact_items(Some(together.clone())).send().await;
+            let Err(error) = written else { return Ok(Subscribed::Done) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            else {
+                return Err(failed(action)(error));
+            };
+            let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
+            let says = |reason: &CancellationReason, code| reason.code.as_deref() == Some(code);
+            let turned_away = |reason: &CancellationReason| says(reason, "ConditionalCheckFailed");
+            match reasons.iter().zip(&otherwise).find(|(reason, _)| turned_away(reason)) {
+                Some((reason, Subscribed::Duplicate)) if is_full(reason) => {
+                    return Ok(Subscribed::TooMany);
+                }
+                Some((_, otherwise)) => return Ok(*otherwise),
+                None if reasons.iter().any(|reason| says(reason, "TransactionConflict")) => {}
+                None => return Err(failed(action)(error)),
+            }
         }
+        Err(StoreError::Table { action, source: "its transactions kept conflicting".into() })
     }
 
     /// This process at least need not go by what it remembers.
@@ -504,7 +510,8 @@ impl Store {
             .set_key(Some(order.attributes()))
             .update_expression("SET asked.#target = :entry REMOVE asked.#before")
             .condition_expression(
-                "asked.#before.id = :id \
+                "attribute_exists(asked) \
+                 AND (attribute_not_exists(asked.#before) OR asked.#before.id = :id) \
                  AND (attribute_not_exists(asked.#target) OR asked.#target.#until <= :now)",
             )
             .expression_attribute_names("#target", &new.target)

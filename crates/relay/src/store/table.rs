@@ -45,6 +45,14 @@ pub enum Written {
     Changed,
 }
 
+/// A transaction turns away another write of the same item that comes at that very moment, and is
+/// over within milliseconds. The SDK does not repeat what was turned away. Each try is a round trip, so
+/// it takes more than bad luck to need this many.
+pub(super) const CONFLICTS_MAX: usize = 10;
+
+/// A sort key is no longer. (AWS: DynamoDB quotas.)
+const SORT_KEY_BYTES_MAX: usize = 1024;
+
 /// What came of a conditional update; `None` where the item is not as the condition wants it.
 pub(super) fn unless_changed<T>(
     action: &'static str,
@@ -193,7 +201,9 @@ impl Store {
             page.from.as_ref().is_some_and(|from| sk < from)
                 || page.to.as_ref().is_some_and(|to| sk > to)
         };
-        if page.after.as_ref().is_some_and(outside) {
+        let cannot_be = |sk: &String| sk.len() > SORT_KEY_BYTES_MAX || outside(sk);
+        let is_empty = page.from.as_ref().zip(page.to.as_ref()).is_some_and(|(from, to)| from > to);
+        if is_empty || page.after.as_ref().is_some_and(cannot_be) {
             return Ok((Vec::new(), None));
         }
         let query = self

@@ -2,7 +2,8 @@
 
 use domain::address::{self, Policy};
 use domain::limits;
-use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::problem::Problem;
 
@@ -42,6 +43,14 @@ pub(super) fn is_id(id: &str, bytes_max: usize) -> bool {
     id.len() <= bytes_max && id.bytes().all(sound) && id.bytes().any(|b| b != b'.')
 }
 
+/// A time that can be compared with others as text.
+pub(super) fn time(field: &str, at: Timestamp) -> Result<(), Problem> {
+    match (1970..=9999).contains(&at.to_zoned(TimeZone::UTC).year()) {
+        true => Ok(()),
+        false => Err(Problem::invalid(field, "A time is of the years 1970 to 9999.")),
+    }
+}
+
 /// A retry schedule in seconds.
 pub(super) fn waits(field: &str, seconds: &[u32]) -> Result<Vec<SignedDuration>, Problem> {
     if seconds.len() > limits::WAITS_MAX {
@@ -56,6 +65,10 @@ pub(super) fn waits(field: &str, seconds: &[u32]) -> Result<Vec<SignedDuration>,
             format!("A wait is 1 to {} seconds.", limits::WAIT_SECONDS_MAX),
         )),
     };
+    if seconds.iter().map(|wait| u64::from(*wait)).sum::<u64>() > limits::SCHEDULE_SECONDS_MAX {
+        let detail = format!("It takes longer than {} seconds.", limits::SCHEDULE_SECONDS_MAX);
+        return Err(Problem::invalid(field, detail));
+    }
     seconds.iter().enumerate().map(wait).collect()
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::deliveries::DeliveryView;
+use super::fields;
 use super::problem::{Problem, Problems};
 use super::request::{self, Asked, Listed, close_cursor, open_cursor};
 use crate::api::Api;
@@ -91,6 +92,9 @@ pub(super) async fn list(
 ) -> Result<Json<Listed<NotificationItem>>, Problem> {
     let asked = request::page(query.limit, query.cursor.as_deref())?;
     let NotificationsQuery { order_id, order_type, status, from, to, .. } = query;
+    for (field, at) in [("from", from), ("to", to)] {
+        at.map_or(Ok(()), |at| fields::time(field, at))?;
+    }
     if from.zip(to).is_some_and(|(from, to)| to < from) {
         return Err(Problem::malformed("to is before from."));
     }

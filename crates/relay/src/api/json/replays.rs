@@ -122,6 +122,8 @@ pub(super) async fn get(
 }
 
 async fn filter(api: &Api, tenant: &str, asked: ReplayRequest) -> Result<ReplayFilter, Problem> {
+    fields::time("from", asked.from)?;
+    asked.to.map_or(Ok(()), |to| fields::time("to", to))?;
     if asked.from > api.clock.now() {
         return Err(Problem::invalid("from", "This is in the future."));
     }

@@ -172,6 +172,7 @@ pub(super) async fn wanted(
     for (n, state) in request.states.iter().enumerate() {
         fields::text(&format!("states[{n}]"), state, limits::STATUS_CHARS_MAX)?;
     }
+    request.expires_at.map_or(Ok(()), |at| fields::time("expires_at", at))?;
     if request.expires_at.is_some_and(|at| at <= api.clock.now()) {
         return Err(Problem::invalid("expires_at", "This is in the past."));
     }

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::limits;
 use domain::notification::Notification;
 use domain::record::{HistoryEntry, OrderDetail, OrderNote, OrderRecord};
 use domain::wire::{self, ErrorRoot, Kind, Report};
@@ -79,6 +80,9 @@ pub(super) async fn list(
     let from = asked.page.as_ref().filter(|page| !matches!(page.as_str(), "" | "1"));
     if from.is_some_and(|page| page.chars().all(|digit| digit.is_ascii_digit())) {
         return Err(Refusal::query("page is neither 1 nor the id of an order; follow the links"));
+    }
+    if from.is_some_and(|page| page.len() > limits::CURSOR_BYTES_MAX) {
+        return Err(Refusal::query("page is too long"));
     }
     let from = from.map(|page| page.to_ascii_lowercase());
     let is_first = from.is_none();

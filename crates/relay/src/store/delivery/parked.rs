@@ -17,6 +17,9 @@ pub struct Parked {
     pub due_at: Timestamp,
 }
 
+/// Deliveries at rest that are read at once.
+const AT_REST_PAGE: i32 = 100;
+
 /// Where a listing goes on.
 pub struct Page(Attributes);
 
@@ -56,6 +59,7 @@ impl Store {
             .key_condition_expression("#due = :partition")
             .expression_attribute_names("#due", DUE)
             .expression_attribute_values(":partition", text(partition))
+            .limit(AT_REST_PAGE)
             .set_exclusive_start_key(after.map(|page| page.0))
             .send()
             .await

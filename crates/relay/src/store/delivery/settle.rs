@@ -9,12 +9,8 @@ use jiff::Timestamp;
 
 use crate::store::item::{Attributes, number, text};
 use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, STANDING, STANDING_SINCE};
+use crate::store::table::CONFLICTS_MAX;
 use crate::store::{Lane, Store, StoreError, failed, key};
-
-/// fanout checks a pending delivery within a transaction, which turns away an update of the same
-/// delivery that comes at that very moment, and is over within milliseconds. Each try is a round
-/// trip, so it takes more than bad luck to need this many.
-const CONFLICTS_MAX: usize = 10;
 
 /// Whether an attempt could be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
