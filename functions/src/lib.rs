@@ -86,9 +86,11 @@ impl Start {
         Subscriptions::new(store.clone(), self.vault(store), Clock::system())
     }
 
-    /// The queue that `WAKE_QUEUE_URL` names.
+    /// The queues that `WAKE_QUEUE_URL` and `ASIDE_QUEUE_URL` name.
     pub fn wakes(&mut self) -> Wakes {
-        Wakes::new(aws_sdk_sqs::Client::new(&self.sdk), self.settings.required("WAKE_QUEUE_URL"))
+        let client = aws_sdk_sqs::Client::new(&self.sdk);
+        let url = self.settings.required("WAKE_QUEUE_URL");
+        Wakes::new(client, url, self.settings.required("ASIDE_QUEUE_URL"))
     }
 
     /// The queue that `INBOX_QUEUE_URL` names.

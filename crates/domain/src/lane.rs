@@ -109,21 +109,37 @@ pub enum Next {
     Dead,
     /// It stays pending, and its order waits until somebody acts.
     Halt,
+    /// It is laid aside: the endpoint said that it has gone.
+    Hold,
+}
+
+/// What an endpoint's answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Succeeded,
+    /// It asked for a pause of at least this long, which may be none.
+    Failed {
+        pause: SignedDuration,
+    },
+    /// It said that it is gone for good.
+    Gone,
 }
 
 /// Decides what follows attempt number `attempts_made` (from 1) of its schedule. `draw` is uniform
 /// in `0.0..1.0`.
 pub fn after_attempt(
-    succeeded: bool,
+    outcome: Outcome,
     attempts_made: u32,
     waits: &[SignedDuration],
     policy: Policy,
     now: Timestamp,
     draw: f64,
 ) -> Next {
-    if succeeded {
-        return Next::Delivered;
-    }
+    let pause = match outcome {
+        Outcome::Succeeded => return Next::Delivered,
+        Outcome::Gone => return Next::Hold,
+        Outcome::Failed { pause } => pause,
+    };
     let exhausted = match policy {
         Policy::Skip => Next::Dead,
         Policy::Halt => Next::Halt,
@@ -131,6 +147,7 @@ pub fn after_attempt(
     let Some(wait) = retry::wait(waits, attempts_made, draw) else {
         return exhausted;
     };
+    let wait = wait.max(pause);
     let Ok(at) = now.checked_add(wait) else {
         return exhausted;
     };

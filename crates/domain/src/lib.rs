@@ -9,12 +9,16 @@ pub mod address;
 pub mod delivery;
 /// When an event happened, and its key.
 pub mod event;
+/// How an endpoint is doing.
+pub mod health;
 /// The decisions that keep one order's deliveries to one subscription in order.
 pub mod lane;
 /// Every limit of what comes in.
 pub mod limits;
 /// What Bandwidth says: reading, writing, naming.
 pub mod notification;
+/// What the relay itself has to tell.
+pub mod operational;
 /// Bandwidth's order types and their states.
 pub mod order;
 /// An order as its notifications tell of it.

@@ -61,6 +61,9 @@ pub const HOST_BYTES_MAX: usize = 253;
 /// One label of a host name, in bytes: RFC 1035, section 2.3.4.
 pub const HOST_LABEL_BYTES_MAX: usize = 63;
 
+/// Attempts a second to which a tenant may limit a subscription; beyond that a limit limits nothing.
+pub const RATE_MAX: u32 = 1_000;
+
 /// Signing secrets of a subscription at once, each of which signs every delivery: the one in force
 /// and those replaced within a day.
 pub const SIGNING_SECRETS_MAX: usize = 4;

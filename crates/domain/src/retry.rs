@@ -1,6 +1,6 @@
 //! When a failed delivery is tried again.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Wait after the n-th failed attempt: 13 attempts over just more than three days.
 ///
@@ -25,6 +25,22 @@ pub const WAITS: [SignedDuration; 12] = [
 /// do not come back together.
 const JITTER: f64 = 0.2;
 
+/// An endpoint that asks for a pause is given this much at most.
+pub const RETRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(12);
+
+/// What a `Retry-After` asks for, which is a number of seconds or a date (RFC 9110, 10.2.3).
+pub fn asked_for(retry_after: &str, now: Timestamp) -> Option<SignedDuration> {
+    let retry_after = retry_after.trim();
+    let wait = match retry_after.parse::<u32>() {
+        Ok(seconds) => SignedDuration::from_secs(seconds.into()),
+        Err(_) => {
+            let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(retry_after).ok()?;
+            now.duration_until(at)
+        }
+    };
+    Some(wait.clamp(SignedDuration::ZERO, RETRY_AFTER_MAX))
+}
+
 /// The wait after attempt number `attempts_made` failed; `None` when it was the last one.
 ///
 /// `draw` is uniform in `0.0..1.0`.
@@ -35,7 +51,7 @@ pub fn wait(waits: &[SignedDuration], attempts_made: u32, draw: f64) -> Option<S
 
 #[cfg(test)]
 mod tests {
-    use super::{WAITS, wait};
+    use super::{WAITS, asked_for, wait};
     use jiff::SignedDuration;
 
     #[test]
@@ -54,5 +70,22 @@ mod tests {
         }
         assert_eq!(wait(&WAITS, 13, 0.5), None);
         assert_eq!(wait(&[], 1, 0.5), None);
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_as_a_date() {
+        let now = "2026-02-03T10:00:00Z".parse().unwrap();
+        let check = |asked: &str, seconds: Option<i64>| {
+            assert_eq!(asked_for(asked, now), seconds.map(SignedDuration::from_secs), "{asked}");
+        };
+        check("120", Some(120));
+        check(" 0 ", Some(0));
+        check("Tue, 03 Feb 2026 10:05:00 GMT", Some(300));
+        check("Tue, 03 Feb 2026 09:00:00 GMT", Some(0));
+        check("4000000", Some(12 * 3600));
+        check("Wed, 03 Feb 2027 10:00:00 GMT", Some(12 * 3600));
+        for nonsense in ["", "soon", "-5", "1.5", "99999999999"] {
+            check(nonsense, None);
+        }
     }
 }

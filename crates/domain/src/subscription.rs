@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::health::Health;
 use crate::notification::{Notification, NumberFormat};
-use crate::order;
+use crate::{operational, order};
 
 /// One tenant's request to be told at one place.
 #[derive(Debug, Clone)]
@@ -31,6 +32,11 @@ pub struct Subscription {
     pub headers: Vec<(String, String)>,
     /// While it is not, its events collect.
     pub enabled: bool,
+    /// Why it is not, where the relay disabled it.
+    pub given_up: Option<GivenUp>,
+    /// Attempts in a second, at most.
+    pub rate: Option<u32>,
+    pub health: Health,
     pub created_at: Timestamp,
     /// From here on nothing new matches.
     pub expires_at: Option<Timestamp>,
@@ -126,6 +132,16 @@ pub enum Policy {
     Halt,
 }
 
+/// Why the relay disabled a subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GivenUp {
+    /// Its endpoint has failed for too long.
+    Failing,
+    /// Its endpoint said that it is gone for good.
+    Gone,
+}
+
 /// What decides, besides the topic, whether a notification goes to a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Filter {
@@ -180,6 +196,10 @@ impl Topic {
         let order = notification.order.as_ref();
         let of_order = order.map(|order| Topic::OrderType(order.order_type.clone()));
         let of_event = notification.event_type.clone().map(Topic::EventType);
+        if notification.event_type.as_deref().is_some_and(operational::is_operational) {
+            // Who asked for everything asked for Bandwidth's.
+            return of_event.iter().map(Topic::key).collect();
+        }
         [Some(Topic::All), of_order, of_event].iter().flatten().map(Topic::key).collect()
     }
 }

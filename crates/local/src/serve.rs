@@ -11,11 +11,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::world::{INBOX, WAKES, World};
+use crate::world::{ASIDE, INBOX, WAKES, World};
 
 /// Wakes worked on at once. Each holds a connection at most, and an endpoint that hangs holds one
 /// for the time limit of a POST.
 const WAKES_AT_ONCE: usize = 256;
+
+/// The same of endpoints that ail, which have places of their own.
+const ASIDE_AT_ONCE: usize = 128;
 
 /// Wakes taken off the queue at once.
 const WAKE_BATCH: u32 = 10;
@@ -59,7 +62,8 @@ pub async fn serve(world: World, listen: SocketAddr) -> anyhow::Result<Running> 
     tasks.spawn(fan_out(world.clone(), stopped.clone()));
     tasks.spawn(take_in(world.clone(), stopped.clone()));
     tasks.spawn(run_schedule(world.clone(), stopped.clone()));
-    tasks.spawn(deliver(world, stopped));
+    tasks.spawn(deliver(world.clone(), WAKES, WAKES_AT_ONCE, stopped.clone()));
+    tasks.spawn(deliver(world, ASIDE, ASIDE_AT_ONCE, stopped));
     Ok(Running { address, stop, tasks })
 }
 
@@ -92,15 +96,20 @@ async fn run_schedule(world: World, stopped: watch::Receiver<bool>) {
 }
 
 /// Works on many wakes at once, and at the end finishes those it has begun.
-async fn deliver(world: World, stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(WAKES_AT_ONCE));
+async fn deliver(
+    world: World,
+    queue: &'static str,
+    at_once: usize,
+    stopped: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(at_once));
     let mut running = JoinSet::new();
-    while unless(&stopped, world.aws.queue(WAKES).ready()).await {
+    while unless(&stopped, world.aws.queue(queue).ready()).await {
         let Ok(mut free) = places.clone().acquire_many_owned(WAKE_BATCH).await else { break };
-        for message in world.receive_wakes(WAKE_BATCH as usize) {
+        for message in world.receive_wakes(queue, WAKE_BATCH as usize) {
             let (world, place) = (world.clone(), free.split(1));
             running.spawn(async move {
-                world.handle_wake(&message).await;
+                world.handle_wake(queue, &message).await;
                 drop(place);
             });
         }

@@ -10,7 +10,7 @@ use axum::Router;
 use domain::address::Policy;
 use jiff::{SignedDuration, Timestamp};
 use relay::api::{self, Api};
-use relay::deliver::{self, Deliver};
+use relay::deliver::{self, Deliver, Places};
 use relay::egress::Egress;
 use relay::fanout::{self, Fanout, Record};
 use relay::inbox::{self, Inbox};
@@ -27,6 +27,8 @@ use crate::table;
 
 /// Names of the queues.
 pub const WAKES: &str = "hookline-wakes";
+/// Wakes for endpoints that ail.
+pub const ASIDE: &str = "hookline-aside";
 pub const WAKES_DEAD: &str = "hookline-wakes-dead";
 pub const INBOX: &str = "hookline-inbox";
 pub const INBOX_DEAD: &str = "hookline-inbox-dead";
@@ -70,6 +72,7 @@ impl World {
     pub async fn new(aws: Aws, clock: simulator::Clock, dice: Dice) -> anyhow::Result<World> {
         aws.watch("sk", &[EVENT_PREFIX, SNAPSHOT_PREFIX]);
         let wakes = queue(&aws, WAKES, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
+        let aside = queue(&aws, ASIDE, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
         let arrivals = queue(&aws, INBOX, INBOX_DEAD, INBOX_VISIBILITY, INBOX_RECEIVES_MAX);
         let sdk = sdk_config(&aws);
         let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
@@ -84,7 +87,7 @@ impl World {
         aws.create_key(KEY);
         let kms = aws_sdk_kms::Client::new(&sdk);
         let vault = Vault::new(kms, KEY, store.clone());
-        let wakes = queue::Wakes::new(sqs.clone(), wakes);
+        let wakes = queue::Wakes::new(sqs.clone(), wakes, aside);
         let arrivals = queue::Inbox::new(sqs, arrivals);
         let subscriptions = Subscriptions::new(store.clone(), vault.clone(), now.clone());
         let egress = Egress::new(loopback())?;
@@ -97,6 +100,7 @@ impl World {
                 subscriptions: subscriptions.clone(),
                 wakes: wakes.clone(),
                 egress: egress.clone(),
+                places: Places::default(),
                 clock: now.clone(),
                 dice,
             },
@@ -145,16 +149,16 @@ impl World {
         count
     }
 
-    /// Takes up to `max` wakes off their queue.
-    pub fn receive_wakes(&self, max: usize) -> Vec<Message> {
-        self.aws.queue(WAKES).receive(max)
+    /// Takes up to `max` wakes off one of their queues.
+    pub fn receive_wakes(&self, queue: &str, max: usize) -> Vec<Message> {
+        self.aws.queue(queue).receive(max)
     }
 
-    /// Gives deliver one wake; without an error it is done with.
-    pub async fn handle_wake(&self, message: &Message) {
+    /// Gives deliver one wake of a queue; without an error it is done with.
+    pub async fn handle_wake(&self, queue: &str, message: &Message) {
         let deadline = self.clock.now() + RUN_TIME;
         match deliver::one(&self.deliver, &message.body, deadline).await {
-            Ok(()) => self.aws.queue(WAKES).delete(&message.receipt),
+            Ok(()) => self.aws.queue(queue).delete(&message.receipt),
             Err(error) => tracing::warn!(?error, "a wake goes back to the queue"),
         }
     }
@@ -185,15 +189,17 @@ impl World {
         loop {
             let mut busy = self.inbox_batch().await > 0;
             busy |= self.fan_out_batch().await > 0;
-            let wakes = self.receive_wakes(10);
-            for wake in &wakes {
-                self.handle_wake(wake).await;
+            for queue in [WAKES, ASIDE] {
+                let wakes = self.receive_wakes(queue, 10);
+                for wake in &wakes {
+                    self.handle_wake(queue, wake).await;
+                }
+                busy |= !wakes.is_empty();
             }
-            busy |= !wakes.is_empty();
             if busy {
                 continue;
             }
-            let queued = [WAKES, INBOX].map(|name| self.aws.queue(name).next_visible_at());
+            let queued = [WAKES, ASIDE, INBOX].map(|name| self.aws.queue(name).next_visible_at());
             let next = queued.into_iter().flatten().chain([next_schedule]).min().unwrap_or(until);
             if next > until {
                 return self.clock.advance_to(until);

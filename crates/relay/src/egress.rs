@@ -13,8 +13,9 @@ use domain::address::{self, Policy};
 use domain::delivery::ErrorClass;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, redirect};
+use tokio::time::Instant;
 
 /// From the first packet to the last byte of the answer.
 pub const POST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,6 +28,12 @@ const ANSWER_BYTES_KEPT_MAX: usize = 1024;
 
 /// Characters of an answer that stand in a subscription's status.
 const STATUS_TEXT_CHARS_MAX: usize = 200;
+
+/// Bytes of a `Retry-After` that is looked at: a date has 29.
+const RETRY_AFTER_BYTES_MAX: usize = 64;
+
+/// A connection that dies sooner than this is likely to have been dead already, and gets one more try.
+const DIED_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A function is frozen between invocations, and connections die meanwhile: short of what common
 /// servers and load balancers wait before they close an idle one.
@@ -64,6 +71,8 @@ pub struct Answer {
     pub error: Option<ErrorClass>,
     /// The beginning of the answer's body, or why there is none.
     pub text: String,
+    /// What the answer's `Retry-After` says.
+    pub retry_after: Option<String>,
 }
 
 /// The client could not be made: no TLS roots, say.
@@ -111,17 +120,31 @@ impl Egress {
         }
     }
 
+    /// One exchange, or two where a connection dies at once.
     async fn exchange(&self, post: Post<'_>) -> Answer {
+        let began = Instant::now();
+        let answer = self.exchange_once(&post).await;
+        match answer.error {
+            Some(ErrorClass::Protocol) if began.elapsed() < DIED_AT_ONCE => {
+                tracing::info!("a connection died at once, and the POST is made again");
+                self.exchange_once(&post).await
+            }
+            _ => answer,
+        }
+    }
+
+    async fn exchange_once(&self, post: &Post<'_>) -> Answer {
         let Way { policy, client } = self.way();
         let url = match address::endpoint(post.url, &policy) {
             Ok(url) => url,
             Err(refused) => return Answer::refused(&refused),
         };
-        let headers = post.headers.into_iter().filter_map(|(name, value)| {
+        let headers = post.headers.iter().filter_map(|(name, value)| {
             // Values are our own or were checked with the subscription.
             Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         });
-        let request = client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body);
+        let request =
+            client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body.clone());
         match request.send().await {
             Ok(response) => read(response).await,
             Err(error) => Answer::failed(&error),
@@ -145,6 +168,9 @@ impl Way {
 
 async fn read(mut response: Response) -> Answer {
     let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.filter(|value| value.len() <= RETRY_AFTER_BYTES_MAX);
+    let retry_after = retry_after.map(Into::into);
     let mut body = Vec::new();
     while body.len() < ANSWER_BYTES_READ_MAX {
         match response.chunk().await {
@@ -163,6 +189,7 @@ async fn read(mut response: Response) -> Answer {
             () => Some(ErrorClass::Status),
         },
         text: String::from_utf8_lossy(&body).into_owned(),
+        retry_after,
     }
 }
 
@@ -185,7 +212,7 @@ impl Answer {
     }
 
     fn none(error: ErrorClass) -> Answer {
-        Answer { status: None, error: Some(error), text: String::new() }
+        Answer { status: None, error: Some(error), text: String::new(), retry_after: None }
     }
 
     fn refused(refused: &address::Refused) -> Answer {

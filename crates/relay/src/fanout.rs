@@ -175,6 +175,9 @@ async fn owner(
     event: &StoredEvent,
     notification: &Notification,
 ) -> Result<Option<String>, StoreError> {
+    if event.tenant.is_some() {
+        return Ok(event.tenant.clone());
+    }
     let Some(upstream) = fanout.store.upstream(&event.upstream).await? else {
         return Ok(None);
     };
@@ -307,7 +310,7 @@ async fn place(
                 }
             }
         };
-        let wake = Wake { lane: lane.clone(), key: event.key.clone(), attempt };
+        let wake = Wake::first(lane.clone(), event.key.clone(), attempt);
         return Ok(fanout.wakes.send(&wake, SignedDuration::ZERO).await?);
     }
     Err(FanoutError::Contended)

@@ -177,7 +177,8 @@ pub(crate) async fn put_event_of(
         None => store.first_seen(account, &subject, &digest, received_at).await?,
     };
     let key = EventKey::new(at, &digest);
-    let event = StoredEvent { upstream: account.into(), subject, key, received_at, raw };
+    let event =
+        StoredEvent { upstream: account.into(), subject, key, received_at, raw, tenant: None };
     let kept = store.put_event(&event).await?;
     let known = kept == store::Kept::Known;
     tracing::info!(

@@ -18,6 +18,7 @@ pub mod subscriptions;
 pub mod vault;
 
 mod edge;
+mod operational;
 mod outgoing;
 mod replay;
 mod secret;

@@ -2,6 +2,7 @@
 
 use aws_sdk_sqs::Client;
 use base64::engine::general_purpose::STANDARD;
+use domain::delivery::Delivery;
 use domain::event::EventKey;
 use domain::lane::QUEUE_DELAY_MAX;
 use jiff::{SignedDuration, Timestamp};
@@ -26,6 +27,12 @@ pub struct Wake {
     pub key: EventKey,
     /// Attempts that were made when this wake was sent.
     pub attempt: u32,
+    /// It goes by the queue for endpoints that ail.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
+    /// When the attempt may be made, where the tenant limits their rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Timestamp>,
 }
 
 /// Sends wakes.
@@ -33,11 +40,13 @@ pub struct Wake {
 pub struct Wakes {
     client: Client,
     url: String,
+    aside_url: String,
 }
 
 impl Wakes {
-    pub fn new(client: Client, url: impl Into<String>) -> Wakes {
-        Wakes { client, url: url.into() }
+    /// `aside_url` is the queue for endpoints that ail.
+    pub fn new(client: Client, url: impl Into<String>, aside_url: impl Into<String>) -> Wakes {
+        Wakes { client, url: url.into(), aside_url: aside_url.into() }
     }
 
     /// Sends a wake that arrives after `delay`, rounded up to whole seconds, at most 900.
@@ -47,7 +56,7 @@ impl Wakes {
             .map_err(|source| QueueError { action, source: source.into() })?;
         self.client
             .send_message()
-            .queue_url(&self.url)
+            .queue_url(if wake.aside { &self.aside_url } else { &self.url })
             .message_body(body)
             // Fair queues: an endpoint with many waiting wakes does not hold up the others'.
             .message_group_id(&wake.lane.subscription)
@@ -60,6 +69,21 @@ impl Wakes {
 }
 
 impl Wake {
+    /// For the next attempt of a delivery that makes one.
+    pub fn first(lane: Lane, key: EventKey, attempt: u32) -> Wake {
+        Wake { lane, key, attempt, aside: false, slot: None }
+    }
+
+    /// For the attempt after this one, which failed.
+    pub fn again(&self, delivery: &Delivery) -> Wake {
+        Wake { attempt: delivery.attempts_made + 1, aside: true, slot: None, ..self.clone() }
+    }
+
+    /// For the delivery that this one's handler goes on with.
+    pub fn passed_on_to(&self, next: &Delivery) -> Wake {
+        Wake { key: next.key.clone(), attempt: next.attempts_made, slot: None, ..self.clone() }
+    }
+
     /// Reads what [`Wakes::send`] wrote.
     pub fn parse(body: &str) -> Result<Wake, serde_json::Error> {
         serde_json::from_str(body)

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use domain::health::Health;
 use domain::notification::NumberFormat;
 use domain::sign;
 use domain::subscription::{
@@ -153,6 +154,7 @@ pub struct Wanted {
     pub waits: Option<Vec<SignedDuration>>,
     pub headers: Vec<(String, String)>,
     pub enabled: bool,
+    pub rate: Option<u32>,
     pub expires_at: Option<Timestamp>,
 }
 
@@ -181,6 +183,7 @@ impl Wanted {
             waits: None,
             headers: Vec::new(),
             enabled: true,
+            rate: None,
             expires_at: None,
         }
     }
@@ -208,6 +211,10 @@ impl Wanted {
             waits: self.waits,
             headers: self.headers,
             enabled: self.enabled,
+            given_up: None,
+            rate: self.rate,
+            // Whoever changes a subscription gives its endpoint a fresh start.
+            health: Health::default(),
             created_at,
             expires_at: self.expires_at,
             status,

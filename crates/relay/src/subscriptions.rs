@@ -1,12 +1,13 @@
 //! Subscriptions with their secrets in the clear: sealed on the way into the table, opened on the
 //! way out.
 
+use domain::health::{Health, PROBE_EVERY};
 use domain::notification::NumberFormat;
 use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::{
-    Callback, Credentials, Digest, Email, Format, Mode, Policy, SigningSecret, Subscription,
-    Target, Topic,
+    Callback, Credentials, Digest, Email, Format, GivenUp, Mode, Policy, SigningSecret,
+    Subscription, Target, Topic,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -184,27 +185,98 @@ impl Subscriptions {
         self.store.add_job(&Job::new(tenant, id, work, self.clock.now())).await
     }
 
-    /// Notes what an endpoint said, where that is news.
-    pub(crate) async fn note_status(
+    /// Notes a failed attempt; answers how the endpoint is by now, if its subscription is there.
+    pub(crate) async fn note_failure(
         &self,
-        subscription: &Subscription,
+        one: &Subscription,
         status: &str,
+        at: Timestamp,
+    ) -> Result<Option<Health>, StoreError> {
+        let noted = self.store.note_failure(&one.tenant, &one.id, status, at).await?;
+        let Some(Sealed { health, .. }) = noted else { return Ok(None) };
+        self.remember(&one.id, Some(status), health.clone());
+        Ok(Some(health))
+    }
+
+    /// Notes a success, where that is news.
+    pub(crate) async fn note_success(
+        &self,
+        one: &Subscription,
+        status: &str,
+        is_slow: bool,
     ) -> Result<(), StoreError> {
-        let known = self.known.get(&subscription.id);
-        let known =
-            known.as_ref().map_or(subscription.status.as_deref(), |known| known.status.as_deref());
-        let is_same = known.is_some_and(|known| first_word(known) == first_word(status));
+        let health = Health { ailing: is_slow, ..Health::default() };
+        let known = self.known.get(&one.id);
+        let known = known.as_deref().unwrap_or(one);
+        let said = known.status.as_deref();
+        let is_same = said.is_some_and(|said| first_word(said) == first_word(status));
         // An answer with a text of its own each time is noted now and then.
-        if known == Some(status) || (is_same && self.noted.get(&subscription.id).is_some()) {
+        let is_news = said != Some(status) && !(is_same && self.noted.get(&one.id).is_some());
+        if known.health == health && !is_news {
             return Ok(());
         }
-        self.noted.put(&subscription.id, ().into());
-        let (tenant, id) = (&subscription.tenant, &subscription.id);
-        self.store.set_subscription_status(tenant, id, status).await?;
-        let noted =
-            |one: &Subscription| Subscription { status: Some(status.into()), ..one.clone() };
-        self.known.amend(id, noted);
+        self.noted.put(&one.id, ().into());
+        self.store.note_success(&one.tenant, &one.id, status, is_slow).await?;
+        self.remember(&one.id, Some(status), health);
         Ok(())
+    }
+
+    /// Notes that an endpoint takes long.
+    pub(crate) async fn note_slowness(&self, one: &Subscription) -> Result<(), StoreError> {
+        if self.known.get(&one.id).is_some_and(|known| known.health.ailing) {
+            return Ok(());
+        }
+        let health = Health { ailing: true, ..one.health.clone() };
+        self.remember(&one.id, None, health);
+        self.store.note_slowness(&one.tenant, &one.id).await
+    }
+
+    pub(crate) async fn open_breaker(
+        &self,
+        one: &Subscription,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store.open_breaker(&one.tenant, &one.id, now).await?;
+        self.known.forget(&one.id);
+        Ok(())
+    }
+
+    /// Claims the next probe of an endpoint; false if another has, or none is due.
+    pub(crate) async fn claim_probe(&self, one: &Subscription) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let claimed = self.store.claim_probe(&one.tenant, &one.id, now).await?;
+        let probe_at_ms = Some((now + PROBE_EVERY).as_millisecond());
+        self.remember(&one.id, None, Health { probe_at_ms, ..one.health.clone() });
+        Ok(claimed)
+    }
+
+    pub(crate) async fn disable(
+        &self,
+        one: &Subscription,
+        because: GivenUp,
+    ) -> Result<(), StoreError> {
+        self.store.disable(&one.tenant, &one.id, because).await?;
+        self.known.forget(&one.id);
+        Ok(())
+    }
+
+    /// When the next attempt may be made, of so many a second.
+    pub(crate) async fn take_slot(
+        &self,
+        one: &Subscription,
+        rate: u32,
+    ) -> Result<Timestamp, StoreError> {
+        let interval =
+            SignedDuration::from_secs(1) / i32::try_from(rate).unwrap_or(i32::MAX).max(1);
+        self.store.take_slot(&one.tenant, &one.id, interval, self.clock.now()).await
+    }
+
+    fn remember(&self, id: &str, status: Option<&str>, health: Health) {
+        self.known.amend(id, |one| Subscription {
+            status: status.map(Into::into).or_else(|| one.status.clone()),
+            health,
+            ..one.clone()
+        });
     }
 
     async fn seal(&self, one: &Subscription) -> Result<Sealed, SubscriptionsError> {
@@ -264,6 +336,9 @@ impl Subscriptions {
             }),
             headers: one.headers.clone(),
             disabled: !one.enabled,
+            given_up: one.given_up,
+            rate: one.rate,
+            health: one.health.clone(),
             created_at: one.created_at,
             expires_at: one.expires_at,
             status: one.status.clone(),
@@ -321,6 +396,9 @@ impl Subscriptions {
                 .map(|waits| waits.into_iter().map(SignedDuration::from_millis).collect()),
             headers: sealed.headers,
             enabled: !sealed.disabled,
+            given_up: sealed.given_up,
+            rate: sealed.rate,
+            health: sealed.health,
             created_at: sealed.created_at,
             expires_at: sealed.expires_at,
             status: sealed.status,

@@ -3,7 +3,7 @@
 use aws_lambda_events::sqs::SqsEvent;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use relay::deliver::{self, Deliver};
+use relay::deliver::{self, Deliver, Places};
 use relay::egress::Egress;
 use relay::{Clock, Dice};
 
@@ -16,6 +16,7 @@ async fn main() -> Result<(), Error> {
         store,
         wakes: start.wakes(),
         egress: Egress::new(start.settings.policy())?,
+        places: Places::default(),
         clock: Clock::system(),
         dice: Dice::system(),
     };

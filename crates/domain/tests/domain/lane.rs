@@ -3,8 +3,8 @@
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::{
-    FINISHED_GRACE, Next, Place, Placing, QUEUE_DELAY_MAX, Turn, Walk, after_attempt, place, turn,
-    walk,
+    FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Turn, Walk, after_attempt,
+    place, turn, walk,
 };
 use domain::retry::WAITS;
 use domain::subscription::Policy;
@@ -111,12 +111,13 @@ fn what_is_finished_is_left_alone_for_a_while_and_then_walked_past() {
 
 #[test]
 fn after_an_attempt_comes_the_queue_for_short_waits_the_table_for_long_ones_and_an_end() {
-    let seconds = SignedDuration::from_secs;
     let check = |waits: &[SignedDuration], made, draw, expected| {
-        assert_eq!(after_attempt(false, made, waits, Policy::Skip, now(), draw), expected);
+        assert_eq!(after_attempt(failed(0), made, waits, Policy::Skip, now(), draw), expected);
     };
-    assert_eq!(after_attempt(true, 13, &[], Policy::Halt, now(), 0.5), Next::Delivered);
-    assert_eq!(after_attempt(false, 1, &[], Policy::Halt, now(), 0.5), Next::Halt);
+    let last = |outcome| after_attempt(outcome, 13, &WAITS, Policy::Halt, now(), 0.5);
+    assert_eq!(last(Outcome::Succeeded), Next::Delivered);
+    assert_eq!(last(failed(0)), Next::Halt);
+    assert_eq!(last(Outcome::Gone), Next::Hold);
     check(&WAITS, 1, 0.5, Next::Retry { delay: seconds(5), at: now() + seconds(5) });
     check(&[seconds(900)], 1, 0.5, Next::Retry { delay: seconds(900), at: now() + seconds(900) });
     check(&[seconds(901)], 1, 0.5, Next::Park { at: now() + seconds(901) });
@@ -124,6 +125,24 @@ fn after_an_attempt_comes_the_queue_for_short_waits_the_table_for_long_ones_and_
     check(&WAITS, 5, 0.5, Next::Park { at: now() + seconds(1800) });
     check(&WAITS, 13, 0.5, Next::Dead);
     check(&[], 1, 0.5, Next::Dead);
+}
+
+#[test]
+fn a_pause_that_an_endpoint_asks_for_is_kept_where_it_is_longer_than_the_wait() {
+    let after = |pause| after_attempt(failed(pause), 1, &WAITS, Policy::Skip, now(), 0.5);
+    assert_eq!(after(3), Next::Retry { delay: seconds(5), at: now() + seconds(5) });
+    assert_eq!(after(60), Next::Retry { delay: seconds(60), at: now() + seconds(60) });
+    assert_eq!(after(3600), Next::Park { at: now() + seconds(3600) });
+    let last = after_attempt(failed(60), 13, &WAITS, Policy::Skip, now(), 0.5);
+    assert_eq!(last, Next::Dead, "a pause is no further attempt");
+}
+
+fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+fn failed(pause: i64) -> Outcome {
+    Outcome::Failed { pause: seconds(pause) }
 }
 
 #[test]

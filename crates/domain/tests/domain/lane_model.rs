@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
-use domain::lane::{self, Next, Placing, Turn, Walk};
+use domain::lane::{self, Next, Outcome, Placing, Turn, Walk};
 use domain::subscription::Policy;
 use jiff::{SignedDuration, Timestamp};
 
@@ -32,6 +32,8 @@ enum Bug {
     /// A handler looks only at the delivery right after its own.
     StopAtFinished,
 }
+
+const FAILED: Outcome = Outcome::Failed { pause: SignedDuration::ZERO };
 
 /// Bounds of the search: handlers at work at once, wakes in the queue.
 const HANDLERS_MAX: usize = 2;
@@ -388,8 +390,14 @@ impl Lane {
         let go = |lane: Lane, step| lane.with_handler(Handler { step, ..handler });
         let Some(item) = self.item(handler.event) else { return rest };
         let tried_by_nobody_else = item.pending && item.attempts == made;
-        match lane::after_attempt(false, u32::from(made) + 1, &case.waits, Policy::Skip, now(), 0.5)
-        {
+        match lane::after_attempt(
+            FAILED,
+            u32::from(made) + 1,
+            &case.waits,
+            Policy::Skip,
+            now(),
+            0.5,
+        ) {
             Next::Retry { .. } => match case.bug {
                 Some(Bug::WriteBeforeWake) => go(rest, Step::WriteRetry { made }),
                 _ => go(rest, Step::SendRetry { made }),
@@ -402,7 +410,7 @@ impl Lane {
             }
             Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
             Next::Delivered => unreachable!("it failed"),
-            Next::Halt => unreachable!("the policy is to skip"),
+            Next::Halt | Next::Hold => unreachable!("the policy is to skip, and nobody is gone"),
         }
     }
 

@@ -263,7 +263,7 @@ async fn fanout(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
 fn wake_of(stage: &Stage, event: &StoredEvent, attempt: u32) -> anyhow::Result<Wake> {
     let subscription = stage.samples.wake()?.lane.subscription;
     let lane = Lane { subscription, subject: event.subject.clone() };
-    Ok(Wake { lane, key: event.key.clone(), attempt })
+    Ok(Wake::first(lane, event.key.clone(), attempt))
 }
 
 /// The delivery that a wake names.

@@ -114,6 +114,7 @@ impl Stage {
         vec![
             ("TABLE", "hookline".into()),
             ("WAKE_QUEUE_URL", queue(local::WAKES)),
+            ("ASIDE_QUEUE_URL", queue(local::ASIDE)),
             ("INBOX_QUEUE_URL", queue(local::INBOX)),
             ("KEY_ID", "alias/hookline".into()),
             ("ALLOWED_NETWORKS", "127.0.0.0/8".into()),

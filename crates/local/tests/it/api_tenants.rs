@@ -467,7 +467,7 @@ async fn an_order_that_halts_waits_for_a_retry_and_goes_on_in_order() {
     assert!(get(&stage, "/deliveries/dead").await["items"].as_array().unwrap().is_empty());
 
     let feed = get(&stage, "/notifications").await;
-    let [foc, submitted] = all(&feed, "id")[..] else { panic!("{feed}") };
+    let [foc, _exhausted, submitted] = all(&feed, "id")[..] else { panic!("{feed}") };
     let retry = |notification: &str| format!("/notifications/{notification}/deliveries/{id}/retry");
     let behind = ask(&stage, "POST", &retry(foc), Value::Null).await;
     behind.is_problem(409, "behind", None);
@@ -880,7 +880,7 @@ async fn a_retry_whose_wake_is_lost_comes_in_its_time_and_a_parked_one_comes_at_
     let retry = format!("/notifications/{id}/deliveries/{}/retry", stage.subscription);
     let retried = ask(&stage, "POST", &retry, Value::Null).await.is(202);
     assert_eq!(retried["next_at"], "2026-02-03T10:07:00Z", "at the latest");
-    for wake in stage.world.receive_wakes(10) {
+    for wake in stage.world.receive_wakes(local::WAKES, 10) {
         stage.aws.queue(local::WAKES).delete(&wake.receipt);
     }
     stage.run_for(SignedDuration::from_mins(1)).await;

@@ -269,8 +269,8 @@ async fn handle(stage: &Stage, case: &Case) -> bool {
         Handler::Inbox => drop(world.inbox_batch().await),
         Handler::Fanout => drop(world.fan_out_batch().await),
         Handler::Deliver => {
-            for wake in world.receive_wakes(10) {
-                world.handle_wake(&wake).await;
+            for wake in world.receive_wakes(local::WAKES, 10) {
+                world.handle_wake(local::WAKES, &wake).await;
             }
         }
         Handler::Schedule => world.run_schedule().await,

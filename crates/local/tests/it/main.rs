@@ -6,6 +6,7 @@ mod api_operators;
 mod api_tenants;
 mod api_xml;
 mod crash_points;
+mod endpoints;
 mod ingest;
 mod isolation;
 mod logs;

@@ -279,9 +279,9 @@ async fn a_duplicated_wake_repeats_no_post_that_has_been_recorded() {
     let stage = Stage::new(0, None).await;
     stage.post_accepted(&state("FOC", 1)).await;
     stage.world.fan_out_batch().await;
-    let wakes = stage.world.receive_wakes(10);
-    stage.world.handle_wake(&wakes[0]).await;
-    stage.world.handle_wake(&wakes[0]).await;
+    let wakes = stage.world.receive_wakes(local::WAKES, 10);
+    stage.world.handle_wake(local::WAKES, &wakes[0]).await;
+    stage.world.handle_wake(local::WAKES, &wakes[0]).await;
     stage.run_for(SignedDuration::from_mins(10)).await;
     assert_eq!(stage.endpoint.received().len(), 1);
     assert!(stage.is_quiet());
@@ -335,9 +335,9 @@ async fn one_delivery_costs_what_is_promised() {
     stage.aws.reset_calls();
     stage.post_accepted(&state("FOC", 2).replace(ORDER, "another")).await;
     stage.world.fan_out_batch().await;
-    for wake in stage.world.receive_wakes(10) {
+    for wake in stage.world.receive_wakes(local::WAKES, 10) {
         if wake.body.contains("another") {
-            stage.world.handle_wake(&wake).await;
+            stage.world.handle_wake(local::WAKES, &wake).await;
         }
     }
     let calls: Vec<String> = stage.aws.calls().into_iter().map(|call| call.operation).collect();

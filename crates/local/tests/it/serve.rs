@@ -50,7 +50,7 @@ async fn what_was_accepted_before_a_sudden_end_is_delivered_after_it() {
         // Fanned out, and the wake received by a handler that never comes back.
         let world = world(folder.path()).await;
         assert_eq!(world.fan_out_batch().await, 2);
-        assert_eq!(world.receive_wakes(10).len(), 1);
+        assert_eq!(world.receive_wakes(local::WAKES, 10).len(), 1);
     }
     let running =
         local::serve(world(folder.path()).await, ([127, 0, 0, 1], 0).into()).await.unwrap();

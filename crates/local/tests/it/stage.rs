@@ -11,6 +11,7 @@ use local::World;
 use relay::Dice;
 use relay::setup::{self, Login, Wanted};
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 use simulator::Clock;
 use simulator::aws::Aws;
 use simulator::endpoint::{Answer, Endpoint, Received};
@@ -51,14 +52,19 @@ impl Stage {
         waits: Option<Vec<SignedDuration>>,
         script: impl Fn(&Received, usize) -> u16 + Send + Sync + 'static,
     ) -> Stage {
+        Stage::with_answers(waits, move |one, nth| Answer::status(script(one, nth))).await
+    }
+
+    /// `script` says how the endpoint answers.
+    pub(crate) async fn with_answers(
+        waits: Option<Vec<SignedDuration>>,
+        script: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static,
+    ) -> Stage {
         crate::logs::keep();
         let clock = Clock::manual(start());
         let aws = Aws::memory(clock.clone()).unwrap();
         let world = World::new(aws.clone(), clock.clone(), dice()).await.unwrap();
-        let endpoint =
-            Endpoint::start(0, Vec::new(), move |one, nth| Answer::status(script(one, nth)))
-                .await
-                .unwrap();
+        let endpoint = Endpoint::start(0, Vec::new(), script).await.unwrap();
         endpoint.ignore_timestamps();
         let wanted = Wanted { waits, ..Wanted::everything(TENANT, &endpoint.url()) };
         let tenant_login =
@@ -67,6 +73,29 @@ impl Stage {
         endpoint.set_secrets(vec![secret.clone()]);
         let login = setup::upstream(&world.store, UPSTREAM, Some(TENANT), vec![]).await.unwrap();
         Stage { aws, clock, world, endpoint, login, tenant_login, subscription, secret }
+    }
+
+    /// Asks the relay's own API as the tenant, and gives the JSON of its good answer.
+    pub(crate) async fn api(&self, method: &str, below: &str, body: Value) -> Value {
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/relay/v1/tenants/{TENANT}{below}"))
+            .header("authorization", format!("Bearer {}", self.tenant_login.token()))
+            .header("content-type", "application/json")
+            .body(body)
+            .unwrap();
+        let response = self.world.router().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        assert!(status.is_success(), "{method} {below}: {status} {body:?}");
+        serde_json::from_slice(&body).unwrap_or_default()
+    }
+
+    /// Attempts that were made of the first delivery of an order to the first subscription.
+    pub(crate) async fn lane_attempts(&self, order: &str) -> u32 {
+        let lane = self.items(&format!("LANE#{}#{order}", self.subscription)).await;
+        lane[0]["attempts_made"].as_n().unwrap().parse().unwrap()
     }
 
     /// What a deployment is: nothing that a process remembered is left.
@@ -128,7 +157,8 @@ impl Stage {
 
     /// Nothing waits anywhere: neither in the queues nor on the stream.
     pub(crate) fn is_quiet(&self) -> bool {
-        let queues = [local::WAKES, local::WAKES_DEAD, local::INBOX, local::INBOX_DEAD];
+        let queues =
+            [local::WAKES, local::ASIDE, local::WAKES_DEAD, local::INBOX, local::INBOX_DEAD];
         queues.iter().all(|name| self.aws.queue(name).is_empty())
             && self.aws.stream().batch(1).is_empty()
     }

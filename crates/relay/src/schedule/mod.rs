@@ -1,5 +1,6 @@
 //! Every minute: wakes the parked deliveries that are due in the coming minute.
 
+mod breakers;
 mod jobs;
 
 pub(crate) use jobs::{NOTICE, Spread};
@@ -58,6 +59,7 @@ pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
         schedule.store.set_woken_through(minute).await?;
     }
     tracing::info!(woken, "woke what is due");
+    breakers::run(schedule).await?;
     jobs::run(schedule).await?;
     Ok(woken)
 }
@@ -75,11 +77,7 @@ async fn wake_minute(
             woken += parked.len();
             futures::stream::iter(parked.into_iter().map(Ok::<_, ScheduleError>))
                 .try_for_each_concurrent(SENDS_AT_ONCE, async |delivery| {
-                    let wake = Wake {
-                        lane: delivery.lane,
-                        key: delivery.key,
-                        attempt: delivery.attempts_made,
-                    };
+                    let wake = Wake::first(delivery.lane, delivery.key, delivery.attempts_made);
                     Ok(schedule.wakes.send(&wake, now.duration_until(delivery.due_at)).await?)
                 })
                 .await?;

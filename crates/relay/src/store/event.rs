@@ -34,6 +34,8 @@ pub struct StoredEvent {
     pub received_at: Timestamp,
     /// The body, byte for byte.
     pub raw: Vec<u8>,
+    /// Of the relay's own events: whom it tells.
+    pub tenant: Option<String>,
 }
 
 /// Whether an event was new.
@@ -54,6 +56,8 @@ pub(super) struct Body {
     /// `raw` is deflated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     packed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +77,7 @@ impl Store {
             received_at: event.received_at,
             raw,
             packed,
+            tenant: event.tenant.clone(),
         };
         let item = Item::new(key::event(&event.upstream, &event.subject, &event.key), body)
             .kept_for(RETENTION, event.received_at);
@@ -181,6 +186,7 @@ impl StoredEvent {
             key: body.key,
             received_at: body.received_at,
             raw,
+            tenant: body.tenant,
         })
     }
 }

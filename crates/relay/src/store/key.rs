@@ -19,6 +19,7 @@
 //! | feed entry of what nobody owns | `UPSTREAM#{account}#UNOWNED` | the same |
 //! | delivery | `LANE#{subscription}#{subject}` | `{event key}` |
 //! | work for `schedule` | `JOBS` | `{id}` |
+//! | breaker that is open | `BREAKERS` | `{subscription}` |
 //! | replay that is done | `TENANT#{tenant}#REPLAYS` | `{id}` |
 //! | answer to a POST with an Idempotency-Key | `IDEMPOTENCY#{caller}` | `{hash}` |
 //! | how far `schedule` has come | `SCHEDULE` | `DUE` |
@@ -87,6 +88,7 @@ pub(super) const UPSTREAMS: &str = "UPSTREAMS";
 pub(super) const TENANTS: &str = "TENANTS";
 pub(super) const KEYS: &str = "KEYS";
 pub(super) const JOBS: &str = "JOBS";
+pub(super) const BREAKERS: &str = "BREAKERS";
 
 fn registered(registry: &str, id: &str) -> Key {
     Key { pk: registry.into(), sk: id.into() }
@@ -106,6 +108,10 @@ pub(super) fn api_key(id: &str) -> Key {
 
 pub(super) fn job(id: &str) -> Key {
     registered(JOBS, id)
+}
+
+pub(super) fn breaker(subscription: &str) -> Key {
+    registered(BREAKERS, subscription)
 }
 
 pub(super) fn job_done(tenant: &str, id: &str) -> Key {

@@ -3,10 +3,12 @@
 //!
 //! Every write is conditional or may be repeated; a condition that fails is an answer, not an error.
 
+mod breaker;
 mod cache;
 mod delivery;
 mod event;
 mod feed;
+mod health;
 mod idempotency;
 mod item;
 mod job;
@@ -28,6 +30,7 @@ use domain::upstream::Upstream;
 use ipnet::IpNet;
 
 use crate::Clock;
+pub(crate) use breaker::Breaker;
 pub(crate) use cache::Cache;
 
 pub(crate) use delivery::{DeliveryRecord, Revived, Standing, StandingCursor};

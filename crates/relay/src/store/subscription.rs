@@ -15,8 +15,9 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
+use domain::health::Health;
 use domain::notification::Notification;
-use domain::subscription::{Filter, type_key};
+use domain::subscription::{Filter, GivenUp, type_key};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -79,6 +80,12 @@ pub(crate) struct Sealed {
     pub(crate) headers: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) given_up: Option<GivenUp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<u32>,
+    #[serde(flatten)]
+    pub(crate) health: Health,
     pub(crate) created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Timestamp>,
@@ -329,28 +336,6 @@ impl Store {
         let (found, next) = self.list("list subscriptions", &pk, page).await?;
         let id = |sk: String| sk.strip_prefix(key::SUBSCRIPTION_PREFIX).map(Into::into);
         Ok((found, next.and_then(id)))
-    }
-
-    /// Notes what an endpoint said last.
-    pub(crate) async fn set_subscription_status(
-        &self,
-        tenant: &str,
-        id: &str,
-        status: &str,
-    ) -> Result<(), StoreError> {
-        let action = "write what an endpoint said";
-        let written = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key::subscription(tenant, id).attributes()))
-            .update_expression("SET #status = :status")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", text(status))
-            .send()
-            .await;
-        unless_changed(action, written).map(drop)
     }
 
     /// Who asked for a topic, as it was at most `cache::AGE_MAX` ago.

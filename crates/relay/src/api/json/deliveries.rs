@@ -146,7 +146,7 @@ async fn again(api: &Api, lane: Lane, delivery: &Delivery) -> Result<DeliveryVie
     let Revived::Done(revived) = api.store.revive(&lane, delivery, fallback).await? else {
         return Err(Problem::conflict("changed", "It changed just now. Read it again."));
     };
-    let wake = Wake { lane, key: delivery.key.clone(), attempt: revived.delivery.attempts_made };
+    let wake = Wake::first(lane, delivery.key.clone(), revived.delivery.attempts_made);
     if let Err(error) = api.wakes.send(&wake, jiff::SignedDuration::ZERO).await {
         tracing::warn!(?error, "a retry waits for its time");
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::notification::NumberFormat;
 use domain::subscription::{
-    Callback, Credentials, Digest, Email, Format, Mode, Policy, Subscription, Target, Topic,
+    Callback, Credentials, Digest, Email, Format, GivenUp, Mode, Policy, Subscription, Target,
+    Topic,
 };
 use domain::{limits, order};
 use jiff::Timestamp;
@@ -53,6 +54,9 @@ pub(crate) struct SubscriptionRequest {
     /// Sent with each delivery.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// Attempts a second, at most; by default as many as there are.
+    #[schema(minimum = 1, maximum = 1000)]
+    rate_limit: Option<u32>,
     /// While it is not, its events collect.
     #[serde(default = "yes")]
     enabled: bool,
@@ -145,7 +149,19 @@ pub(crate) struct SubscriptionView {
     /// Seconds between attempts.
     retry_schedule: Vec<i64>,
     headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<u32>,
     enabled: bool,
+    /// Why the relay disabled it: `failing` for five days, or `gone`, which is the answer 410.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_because: Option<&'static str>,
+    /// Attempts in a row that failed.
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<Timestamp>,
+    /// Since then the endpoint is only probed, and its deliveries wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probed_since: Option<Timestamp>,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
@@ -178,6 +194,10 @@ pub(super) async fn wanted(
     }
     let headers: Vec<_> = request.headers.into_iter().collect();
     fields::headers("headers", &headers)?;
+    if request.rate_limit.is_some_and(|rate| !(1..=limits::RATE_MAX).contains(&rate)) {
+        let detail = format!("A limit is 1 to {} a second.", limits::RATE_MAX);
+        return Err(Problem::invalid("rate_limit", detail));
+    }
     let waits = request.retry_schedule.map(|waits| fields::waits("retry_schedule", &waits));
     let callback = Callback {
         url: request.url,
@@ -205,6 +225,7 @@ pub(super) async fn wanted(
         states: request.states,
         waits: waits.transpose()?,
         headers,
+        rate: request.rate_limit,
         enabled: request.enabled,
         expires_at: request.expires_at,
         ..Wanted::at(tenant, topic, Target::Callback(callback))
@@ -315,7 +336,15 @@ pub(super) fn view(one: Subscription, now: Timestamp) -> SubscriptionView {
         states: one.states,
         retry_schedule,
         headers: one.headers.into_iter().collect(),
+        rate_limit: one.rate,
         enabled: one.enabled,
+        disabled_because: one.given_up.map(|given_up| match given_up {
+            GivenUp::Failing => "failing",
+            GivenUp::Gone => "gone",
+        }),
+        failures: one.health.failures,
+        failing_since: one.health.failing_since,
+        probed_since: one.health.open_since,
         created_at: one.created_at,
         expires_at: one.expires_at,
         status: one.status,

@@ -203,6 +203,7 @@ fn wanted(
             states: old.states.clone(),
             waits: old.waits.clone(),
             headers: old.headers.clone(),
+            rate: old.rate,
             enabled: old.enabled,
             ..fresh
         },

@@ -114,14 +114,19 @@ impl Store {
         self.settle("halt a delivery", lane, delivery, set, true).await
     }
 
-    /// Lays a delivery aside until its subscription is enabled.
+    /// Lays a delivery aside until its endpoint takes deliveries again; with the attempt that showed
+    /// that it does not, and its answer, if there was one.
     pub async fn hold(
         &self,
         lane: &Lane,
         delivery: &Delivery,
+        attempt: Option<(&Attempt, &str)>,
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
-        let mut set = Settling::without_attempt();
+        let mut set = match attempt {
+            Some((attempt, answer)) => Settling::new(delivery.attempts_made, attempt, answer),
+            None => Settling::without_attempt(),
+        };
         set.set(DUE, text(key::held(&lane.subscription)));
         set.set(DUE_AT, text(domain::event::sortable(now)));
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));

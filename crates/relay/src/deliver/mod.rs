@@ -1,0 +1,150 @@
+//! Works on one lane: POSTs the delivery that a wake names, writes down what came of it, and goes
+//! on with the delivery that stands behind it.
+//!
+//! An endpoint that fails is a result, never an error of the handler: errors would make Lambda slow
+//! down the whole queue. Errors here are the table's and the queue's, and the wake comes back.
+
+mod attempt;
+mod endpoint;
+mod gate;
+
+use std::time::Duration;
+
+use domain::delivery::{Attempt, Delivery, ErrorClass, State};
+use domain::lane::{self, Turn, Walk};
+use domain::notification::{Malformed, Notification};
+use domain::sign;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::egress::{Egress, EgressError, POST_TIMEOUT};
+use crate::queue::{QueueError, Wake, Wakes};
+use crate::store::{Finish, Lane, Settled, Store, StoreError};
+use crate::subscriptions::{Subscriptions, SubscriptionsError};
+use crate::{Clock, Dice};
+
+pub(crate) use attempt::webhook_id;
+pub use gate::Places;
+
+/// A handler starts no POST later than this before its end: the POST itself, and the writes after it.
+const LAST_START: Duration = Duration::from_secs(POST_TIMEOUT.as_secs() + 5);
+
+/// What deliver needs.
+#[derive(Clone)]
+pub struct Deliver {
+    pub store: Store,
+    pub subscriptions: Subscriptions,
+    pub wakes: Wakes,
+    pub egress: Egress,
+    /// POSTs that are under way in this process.
+    pub places: Places,
+    pub clock: Clock,
+    pub dice: Dice,
+}
+
+/// A wake could not be dealt with. It comes back.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    #[error("the message is no wake")]
+    Shape(#[source] serde_json::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Subscriptions(#[from] SubscriptionsError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    #[error("a stored event cannot be read")]
+    Malformed(#[source] Malformed),
+    #[error("a delivery's subscription has no endpoint")]
+    NoEndpoint,
+    /// Nothing leaves unsigned.
+    #[error("a signing secret cannot be used")]
+    Secret(#[source] sign::BadSecret),
+}
+
+/// Handles one wake, and all that stands behind its delivery, as far as `deadline` allows.
+pub async fn one(deliver: &Deliver, body: &str, deadline: Timestamp) -> Result<(), DeliverError> {
+    let mut wake = Wake::parse(body).map_err(DeliverError::Shape)?;
+    let Some(mut delivery) = deliver.store.delivery(&wake.lane, &wake.key).await? else {
+        let subscription = wake.lane.subscription;
+        tracing::info!(%subscription, "a wake for a delivery that is gone");
+        return Ok(());
+    };
+    loop {
+        let finished = match lane::turn(&delivery, wake.attempt, deliver.clock.now()) {
+            Turn::Stale => false,
+            Turn::Later(delay) => {
+                deliver.wakes.send(&wake, delay).await?;
+                false
+            }
+            Turn::Post => gate::enter(deliver, &wake, &delivery).await?,
+            Turn::WalkOn => {
+                // Whoever finished it may have died before it came to this.
+                attempt::retire(deliver, &wake.lane, &delivery).await?;
+                true
+            }
+        };
+        if !finished {
+            return Ok(());
+        }
+        let next = deliver.store.pending_after(&wake.lane, &delivery.key).await?;
+        let (Walk::Take, Some(next)) = (lane::walk(next.as_ref()), next) else {
+            return Ok(());
+        };
+        wake = wake.passed_on_to(&next);
+        if !may_start(deliver.clock.now(), deadline) {
+            return Ok(deliver.wakes.send(&wake, SignedDuration::ZERO).await?);
+        }
+        delivery = next;
+    }
+}
+
+fn may_start(now: Timestamp, deadline: Timestamp) -> bool {
+    now.duration_until(deadline).as_secs()
+        >= i64::try_from(LAST_START.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// What the lane does after a write: it goes on if the delivery is finished.
+///
+/// A write that was turned away tells nothing: another handler may have finished the delivery and
+/// died before it went on; or it was our own write, applied before its answer was lost.
+async fn after(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+    settled: Settled,
+    finished: bool,
+) -> Result<bool, StoreError> {
+    match settled {
+        Settled::Done => Ok(finished),
+        Settled::Changed => {
+            let stands = deliver.store.delivery(lane, &delivery.key).await?;
+            Ok(stands.is_none_or(|stands| stands.state != State::Pending))
+        }
+    }
+}
+
+/// There is nobody to tell any more, or nothing.
+async fn give_up(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+    why: ErrorClass,
+) -> Result<bool, DeliverError> {
+    let now = deliver.clock.now();
+    let attempt = Attempt { at: now, duration_ms: 0, status: None, error: Some(why) };
+    let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
+    Ok(after(deliver, lane, delivery, settled, true).await?)
+}
+
+/// The event of a delivery; `None` when it is past its retention.
+async fn read_event(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+) -> Result<Option<Notification>, DeliverError> {
+    let event = deliver.store.event(&delivery.upstream, &lane.subject, &delivery.key).await?;
+    let read = event.map(|event| Notification::parse(&event.raw));
+    read.transpose().map_err(DeliverError::Malformed)
+}
