@@ -77,6 +77,8 @@ pub fn endpoint(url: &str, policy: &Policy) -> Result<Url, Refused> {
     if http && !policy.http && !exempt {
         return Err(Refused::Https);
     }
+    // Below 1024 are the well-known services (SSH, mail, directories), which a request could be made
+    // to speak to. Web servers that are not at 80 or 443 are above.
     match parsed.port_or_known_default() {
         Some(80 | 443 | 1024..) => {}
         _ => return Err(Refused::Port),

@@ -8,12 +8,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-const IPV4: [(Ipv4Net, &str); 16] = [
+/// Where Azure answers each of its machines (Microsoft: "What is IP address 168.63.129.16?").
+const AZURE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(168, 63, 129, 16), 32);
+
+const IPV4: [(Ipv4Net, &str); 17] = [
     (v4(0, 0, 0, 8), "this network"),            // RFC 791
     (v4(10, 0, 0, 8), "private"),                // RFC 1918
     (v4(100, 64, 0, 10), "carrier-grade NAT"),   // RFC 6598
     (v4(127, 0, 0, 8), "loopback"),              // RFC 1122
     (v4(169, 254, 0, 16), "link-local"),         // RFC 3927; the cloud's metadata service
+    (AZURE, "cloud platform"),                   // global by the registry
     (v4(172, 16, 0, 12), "private"),             // RFC 1918
     (v4(192, 0, 0, 24), "protocol assignments"), // RFC 6890
     (v4(192, 0, 2, 24), "documentation"),        // RFC 5737, TEST-NET-1
