@@ -3,18 +3,29 @@
 //! Addresses are checked after resolution, on every attempt, and the checked address is the one
 //! that is connected to: the check stands inside the resolver that the client itself uses.
 //! Literal addresses never reach a resolver and are checked with the URL.
+//!
+//! Whoever answers is proven by a certificate of the public authorities, or by the very one that
+//! the tenant has named (`pin`).
+
+mod pin;
+
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::address::{self, Policy};
 use domain::delivery::ErrorClass;
+use futures::future::BoxFuture;
 use ipnet::IpNet;
+pub(crate) use pin::certificate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, ClientBuilder, Response, redirect};
 use tokio::time::Instant;
 
 /// From the first packet to the last byte of the answer.
@@ -39,24 +50,37 @@ const DIED_AT_ONCE: Duration = Duration::from_secs(1);
 /// servers and load balancers wait before they close an idle one.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(10);
 
+/// Clients for pinned certificates. Each holds its TLS configuration and its connections.
+const PINNED_CLIENTS_MAX: usize = 50;
+
 /// Opens connections to tenants.
 #[derive(Clone)]
 pub struct Egress {
     /// Of the environment. Operators add to it.
     own: Arc<Policy>,
+    look_up: LookUp,
     way: Arc<RwLock<Way>>,
 }
 
-/// A client, and what its resolver lets through.
+/// Clients, and what their resolver lets through.
 #[derive(Clone)]
 struct Way {
     policy: Arc<Policy>,
+    look_up: LookUp,
+    /// For endpoints with certificates of public authorities.
     client: Client,
+    /// For pinned certificates (base64 of DER), the one that was used last at the end.
+    pinned: Arc<Mutex<Vec<(String, Client)>>>,
 }
+
+/// Answers the addresses of a name.
+type LookUp = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// A POST to make.
 pub struct Post<'a> {
     pub url: &'a str,
+    /// The endpoint must show exactly this certificate: base64 of DER.
+    pub certificate: Option<&'a str>,
     /// Where two have one name, the later counts.
     pub headers: Vec<(String, String)>,
     pub body: String,
@@ -75,18 +99,32 @@ pub struct Answer {
     pub retry_after: Option<String>,
 }
 
-/// The client could not be made: no TLS roots, say.
+/// A client could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make an HTTP client")]
-pub struct EgressError(#[source] reqwest::Error);
+pub enum EgressError {
+    /// No TLS roots, say.
+    #[error("cannot make an HTTP client")]
+    Client(#[from] reqwest::Error),
+    #[error("cannot make a TLS configuration")]
+    Tls(#[from] rustls::Error),
+    #[error("the pinned certificate cannot be read")]
+    Certificate,
+}
 
 impl Egress {
     pub fn new(policy: Policy) -> Result<Egress, EgressError> {
+        let system = |name: String| -> BoxFuture<'static, _> {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+        };
+        Egress::resolving(policy, Arc::new(system))
+    }
+
+    fn resolving(policy: Policy, look_up: LookUp) -> Result<Egress, EgressError> {
         // An error says that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let own = Arc::new(policy);
-        let way = Arc::new(RwLock::new(Way::new(own.clone())?));
-        Ok(Egress { own, way })
+        let way = Arc::new(RwLock::new(Way::new(own.clone(), look_up.clone())?));
+        Ok(Egress { own, look_up, way })
     }
 
     /// Which addresses an endpoint may have.
@@ -96,13 +134,13 @@ impl Egress {
 
     /// Allows these networks beside those of the environment, in place of what was given before.
     ///
-    /// A change makes a new client: the old one may hold connections open to what is no longer
-    /// allowed, and would use them without asking its resolver.
+    /// A change makes new clients: the old ones may hold connections open to what is no longer
+    /// allowed, and would use them without asking their resolver.
     pub fn allow(&self, networks: &[IpNet]) -> Result<(), EgressError> {
         let mut wanted = Policy::clone(&self.own);
         wanted.networks.extend_from_slice(networks);
         if *self.policy() != wanted {
-            let way = Way::new(Arc::new(wanted))?;
+            let way = Way::new(Arc::new(wanted), self.look_up.clone())?;
             *self.way.write().unwrap_or_else(PoisonError::into_inner) = way;
         }
         Ok(())
@@ -134,10 +172,21 @@ impl Egress {
     }
 
     async fn exchange_once(&self, post: &Post<'_>) -> Answer {
-        let Way { policy, client } = self.way();
-        let url = match address::endpoint(post.url, &policy) {
+        let way = self.way();
+        let url = match address::endpoint(post.url, &way.policy) {
             Ok(url) => url,
             Err(refused) => return Answer::refused(&refused),
+        };
+        let client = match post.certificate {
+            None => way.client,
+            // There would be nothing to hold against the pin.
+            Some(_) if url.scheme() != "https" => return Answer::refused(&address::Refused::Https),
+            Some(certificate) => match way.pinned(certificate) {
+                Ok(client) => client,
+                Err(error) => {
+                    return Answer { text: error.to_string(), ..Answer::none(ErrorClass::Tls) };
+                }
+            },
         };
         let headers = post.headers.iter().filter_map(|(name, value)| {
             // Values are our own or were checked with the subscription.
@@ -153,16 +202,37 @@ impl Egress {
 }
 
 impl Way {
-    fn new(policy: Arc<Policy>) -> Result<Way, EgressError> {
-        let client = Client::builder()
-            .dns_resolver(Arc::new(GuardedResolver(policy.clone())))
+    fn new(policy: Arc<Policy>, look_up: LookUp) -> Result<Way, EgressError> {
+        let client = Way::builder(&policy, &look_up).build()?;
+        Ok(Way { policy, look_up, client, pinned: Arc::default() })
+    }
+
+    /// The client for a certificate; as many are kept as [`PINNED_CLIENTS_MAX`].
+    fn pinned(&self, certificate: &str) -> Result<Client, EgressError> {
+        let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = match pinned.iter().position(|(known, _)| known == certificate) {
+            Some(at) => pinned.remove(at).1,
+            None => {
+                let der = pin::certificate(certificate).ok_or(EgressError::Certificate)?;
+                let builder = Way::builder(&self.policy, &self.look_up);
+                builder.tls_backend_preconfigured(pin::tls(der)?).build()?
+            }
+        };
+        pinned.push((certificate.to_owned(), client.clone()));
+        if pinned.len() > PINNED_CLIENTS_MAX {
+            pinned.remove(0);
+        }
+        Ok(client)
+    }
+
+    fn builder(policy: &Arc<Policy>, look_up: &LookUp) -> ClientBuilder {
+        let resolver = GuardedResolver { policy: policy.clone(), look_up: look_up.clone() };
+        Client::builder()
+            .dns_resolver(Arc::new(resolver))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .pool_idle_timeout(IDLE_CONNECTION_MAX)
             .user_agent(concat!("Hookline/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(EgressError)?;
-        Ok(Way { policy, client })
     }
 }
 
@@ -174,7 +244,10 @@ async fn read(mut response: Response) -> Answer {
     let mut body = Vec::new();
     while body.len() < ANSWER_BYTES_READ_MAX {
         match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                let room = ANSWER_BYTES_READ_MAX - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
             Ok(None) => break,
             // The status has been given; a body that breaks off takes nothing from it.
             Err(_) => break,
@@ -251,7 +324,10 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// Resolves names, and gives the client only addresses that policy allows.
-struct GuardedResolver(Arc<Policy>);
+struct GuardedResolver {
+    policy: Arc<Policy>,
+    look_up: LookUp,
+}
 
 /// The name has no address.
 #[derive(Debug, thiserror::Error)]
@@ -260,13 +336,12 @@ struct NoAddress;
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0.clone();
+        let policy = self.policy.clone();
+        let found = (self.look_up)(name.as_str().to_owned());
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NoAddress)?.collect();
             let mut refused = None;
             let mut allowed = Vec::new();
-            for found in found {
+            for found in found.await.map_err(|_| NoAddress)? {
                 match address::check(found.ip(), &policy) {
                     Ok(()) => allowed.push(found),
                     Err(reason) => refused = Some(reason),

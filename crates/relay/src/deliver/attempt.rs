@@ -231,7 +231,8 @@ fn request<'a>(
     if delivery.replayed {
         headers.push(("hookline-replay".into(), "true".into()));
     }
-    Ok(Post { url: &callback.url, headers, body })
+    let certificate = callback.public_key.as_deref();
+    Ok(Post { url: &callback.url, certificate, headers, body })
 }
 
 /// Stable over retries, and different for each subscription: by it a receiver knows a repeat.

@@ -6,12 +6,26 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::problem::Problem;
+use crate::egress;
 
-/// An endpoint's URL: its form, and where it may be. It is neither resolved nor called.
-pub(super) fn endpoint(field: &str, url: &str, policy: &Policy) -> Result<(), Problem> {
-    address::endpoint(url, policy)
-        .map(drop)
-        .map_err(|refused| Problem::invalid(field, format!("{refused}.")))
+/// An endpoint: the form of its URL, where it may be, and the certificate that it has to show. It is
+/// neither resolved nor called.
+pub(super) fn endpoint(
+    url: &str,
+    certificate: Option<&str>,
+    policy: &Policy,
+) -> Result<(), Problem> {
+    let url = address::endpoint(url, policy)
+        .map_err(|refused| Problem::invalid("url", format!("{refused}.")))?;
+    let Some(certificate) = certificate else { return Ok(()) };
+    if egress::certificate(certificate).is_none() {
+        let detail = "This is not the base64 of a certificate in DER.";
+        return Err(Problem::invalid("certificate", detail));
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        _ => Err(Problem::invalid("certificate", "Only an https endpoint shows a certificate.")),
+    }
 }
 
 /// Text without control characters, of limited length.

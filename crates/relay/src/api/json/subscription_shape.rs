@@ -36,6 +36,10 @@ pub(crate) struct SubscriptionRequest {
     url: String,
     /// Basic credentials that the endpoint asks for.
     credentials: Option<CredentialsRequest>,
+    /// The endpoint's certificate, base64 of DER: connections to whoever shows another are refused,
+    /// and nothing else about it is checked. Without it, it is one of the public authorities.
+    #[schema(max_length = 24576)]
+    certificate: Option<String>,
     #[serde(default)]
     format: FormatField,
     #[serde(default)]
@@ -141,6 +145,8 @@ pub(crate) struct SubscriptionView {
     /// Of the credentials for the endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
     format: FormatField,
     number_format: NumberFormatField,
     mode: ModeField,
@@ -180,7 +186,7 @@ pub(super) async fn wanted(
     old: Option<&Subscription>,
 ) -> Result<Wanted, Problem> {
     let topic = topic(&request)?;
-    fields::endpoint("url", &request.url, &*api.policy().await?)?;
+    fields::endpoint(&request.url, request.certificate.as_deref(), &*api.policy().await?)?;
     if request.states.len() > limits::STATES_MAX {
         let detail = format!("There are more than {} states.", limits::STATES_MAX);
         return Err(Problem::invalid("states", detail));
@@ -202,7 +208,7 @@ pub(super) async fn wanted(
     let callback = Callback {
         url: request.url,
         basic: request.credentials.map(|wanted| basic(wanted, old)).transpose()?,
-        public_key: old.and_then(public_key),
+        public_key: request.certificate,
     };
     Ok(Wanted {
         format: match request.format {
@@ -279,14 +285,6 @@ fn basic(wanted: CredentialsRequest, old: Option<&Subscription>) -> Result<Crede
     Ok(Credentials { username: wanted.username, password })
 }
 
-/// The certificate that Bandwidth's API set, which this one does not show.
-fn public_key(old: &Subscription) -> Option<String> {
-    match &old.target {
-        Target::Callback(callback) => callback.public_key.clone(),
-        Target::Email(_) => None,
-    }
-}
-
 /// What is shown of a subscription.
 pub(super) fn view(one: Subscription, now: Timestamp) -> SubscriptionView {
     let signing_secrets = crate::subscriptions::signing(&one, now).count();
@@ -298,11 +296,13 @@ pub(super) fn view(one: Subscription, now: Timestamp) -> SubscriptionView {
         Topic::Order { order_type, order_id } => (Some(order_type), Some(order_id), None),
         Topic::EventType(event_type) => (None, None, Some(event_type)),
     };
-    let (url, username, mail) = match one.target {
-        Target::Callback(callback) => {
-            (Some(callback.url), callback.basic.map(|basic| basic.username), None)
-        }
-        Target::Email(email) => (None, None, Some(email)),
+    let (callback, mail) = match one.target {
+        Target::Callback(callback) => (Some(callback), None),
+        Target::Email(email) => (None, Some(email)),
+    };
+    let (url, basic, certificate) = match callback {
+        Some(callback) => (Some(callback.url), callback.basic, callback.public_key),
+        None => (None, None, None),
     };
     SubscriptionView {
         id: one.id,
@@ -315,7 +315,8 @@ pub(super) fn view(one: Subscription, now: Timestamp) -> SubscriptionView {
             Digest::Daily => "daily",
         }),
         email: mail.map(|mail| mail.address),
-        username,
+        username: basic.map(|basic| basic.username),
+        certificate,
         format: match one.format {
             Format::Xml => FormatField::Xml,
             Format::Json => FormatField::Json,

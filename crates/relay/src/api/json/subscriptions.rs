@@ -229,7 +229,8 @@ pub(super) async fn test(
     let mut headers = outgoing::signed(&subscription, &webhook_id, at, &body)
         .map_err(|_| Problem::conflict("no_secret", "The signing secret cannot be used."))?;
     headers.push(("hookline-test".into(), "true".into()));
-    let answer = api.egress.post(Post { url: &callback.url, headers, body }).await;
+    let certificate = callback.public_key.as_deref();
+    let answer = api.egress.post(Post { url: &callback.url, certificate, headers, body }).await;
     let took = at.duration_until(api.clock.now()).as_millis();
     Ok(Json(Tested {
         succeeded: answer.error.is_none(),

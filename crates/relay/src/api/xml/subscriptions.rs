@@ -10,13 +10,12 @@ use axum::response::{IntoResponse, Response};
 use domain::subscription::{Subscription, Target, Topic};
 use domain::wire::{self, ErrorRoot, SubscriptionRequest};
 use domain::{address, order};
-use rustls::pki_types::CertificateDer;
-use rustls::server::ParsedCertificate;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
 use super::{Base, XML, xml};
 use crate::api::{Api, json, origin};
+use crate::egress;
 use crate::setup::{self, Wanted};
 use crate::store::{Page, Subscribed};
 use crate::subscriptions::Bound;
@@ -160,22 +159,19 @@ async fn read(
     let root = ErrorRoot::Subscriptions;
     let request = wire::subscription(&body).map_err(|refused| Refusal::of_body(root, refused))?;
     if let Target::Callback(callback) = &request.target {
-        address::endpoint(&callback.url, &*api.policy().await?)
+        let url = address::endpoint(&callback.url, &*api.policy().await?)
             .map_err(|refused| Refusal::callback_url(refused.to_string()))?;
-        if callback.public_key.as_ref().is_some_and(|key| !is_certificate(key)) {
-            let text = "PublicKey is not the base64 of a certificate in DER";
-            return Err(Refusal::of_body(root, wire::Refused::new(14504, text)));
+        if let Some(key) = &callback.public_key {
+            if egress::certificate(key).is_none() {
+                let text = "PublicKey is not the base64 of a certificate in DER";
+                return Err(Refusal::of_body(root, wire::Refused::new(14504, text)));
+            }
+            if url.scheme() != "https" {
+                return Err(Refusal::callback_url("an endpoint with a PublicKey is https"));
+            }
         }
     }
     Ok(request)
-}
-
-fn is_certificate(base64: &str) -> bool {
-    use base64::Engine as _;
-    let compact: String = base64.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    base64::engine::general_purpose::STANDARD
-        .decode(compact)
-        .is_ok_and(|der| ParsedCertificate::try_from(&CertificateDer::from(der)).is_ok())
 }
 
 fn wanted(
