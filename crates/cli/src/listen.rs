@@ -9,7 +9,8 @@ pub(crate) struct Options {
     /// The port on 127.0.0.1
     #[arg(long, default_value_t = 9000)]
     port: u16,
-    /// The subscription's signing secret (`whsec_...`); without one nothing is verified
+    /// The subscription's signing secret (`whsec_...`) or public key (`whpk_...`); without one
+    /// nothing is verified
     #[arg(long)]
     secret: Vec<String>,
     /// What every notification is answered with

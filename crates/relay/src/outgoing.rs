@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::sign::{self, BadSecret};
+use domain::sign::{BadSecret, Key};
 use domain::subscription::{Subscription, Target};
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
@@ -20,8 +20,8 @@ pub(crate) fn signed(
 ) -> Result<Vec<(String, String)>, BadSecret> {
     let timestamp = at.as_second();
     let signatures = signing(subscription, at).map(|secret| {
-        let key = sign::key_of(secret.expose_secret())?;
-        Ok(sign::sign(&key, id, timestamp, body.as_bytes()))
+        let key = Key::of(secret.expose_secret())?;
+        Ok(key.sign(id, timestamp, body.as_bytes()))
     });
     let signatures: Vec<String> = signatures.collect::<Result<_, _>>()?;
     let mut headers = subscription.headers.clone();

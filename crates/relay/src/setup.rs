@@ -5,7 +5,7 @@ use std::fmt;
 
 use domain::health::Health;
 use domain::notification::NumberFormat;
-use domain::sign;
+use domain::sign::Scheme;
 use domain::subscription::{
     Callback, Format, Mode, Policy, SigningSecret, Subscription, Target, Topic,
 };
@@ -153,6 +153,8 @@ pub struct Wanted {
     pub states: Vec<String>,
     pub waits: Option<Vec<SignedDuration>>,
     pub headers: Vec<(String, String)>,
+    /// How its first secret signs.
+    pub signature: Scheme,
     pub enabled: bool,
     pub rate: Option<u32>,
     pub expires_at: Option<Timestamp>,
@@ -182,6 +184,7 @@ impl Wanted {
             states: Vec::new(),
             waits: None,
             headers: Vec::new(),
+            signature: Scheme::default(),
             enabled: true,
             rate: None,
             expires_at: None,
@@ -223,7 +226,8 @@ impl Wanted {
     }
 }
 
-/// Makes a subscription; answers it, with its signing secret (`whsec_...`) readable this once.
+/// Makes a subscription; answers it, with its signing secret (`whsec_...` or `whsk_...`) readable
+/// this once.
 /// `bound` goes with [`Topic::Order`].
 pub async fn subscription(
     subscriptions: &Subscriptions,
@@ -245,7 +249,7 @@ pub async fn subscription(
         Some(id) => id.clone(),
         None => secret::uuid()?,
     };
-    let secret = signing_secret()?;
+    let secret = signing_secret(wanted.signature)?;
     let signing = SigningSecret { secret: secret.clone(), until: None };
     let made = wanted.made(id, vec![signing], clock.now(), None, 1);
     match subscriptions.add(&made, bound).await? {
@@ -256,8 +260,9 @@ pub async fn subscription(
     }
 }
 
-pub(crate) fn signing_secret() -> Result<SecretString, NoEntropy> {
-    Ok(sign::secret_of(&secret::random()?).into())
+/// A fresh secret of 256 random bits.
+pub(crate) fn signing_secret(scheme: Scheme) -> Result<SecretString, NoEntropy> {
+    Ok(scheme.secret_of(&secret::random()?).into())
 }
 
 fn login(username: &str) -> Result<Login, NoEntropy> {

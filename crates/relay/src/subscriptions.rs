@@ -5,12 +5,13 @@ use domain::health::{Health, PROBE_EVERY};
 use domain::notification::NumberFormat;
 use domain::order;
 use domain::record::OrderRecord;
+use domain::sign::{self, Scheme};
 use domain::subscription::{
     Callback, Credentials, Digest, Email, Format, GivenUp, Mode, Policy, SigningSecret,
     Subscription, Target, Topic,
 };
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_bytes::ByteBuf;
 
 use crate::Clock;
@@ -414,6 +415,12 @@ pub(crate) fn signing(
 ) -> impl Iterator<Item = &SecretString> {
     let current = move |one: &&SigningSecret| one.until.is_none_or(|until| now < until);
     subscription.secrets.iter().filter(current).map(|one| &one.secret)
+}
+
+/// How a subscription's newest secret signs.
+pub(crate) fn scheme(subscription: &Subscription) -> Scheme {
+    let newest = subscription.secrets.iter().find(|one| one.until.is_none());
+    newest.map_or_else(Scheme::default, |one| sign::scheme_of(one.secret.expose_secret()))
 }
 
 /// Where a sealed text stands; it opens nowhere else.

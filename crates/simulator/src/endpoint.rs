@@ -1,5 +1,5 @@
 //! A tenant's endpoint: takes what it is sent, verifies its signature with the library of the
-//! Standard Webhooks project, and answers as it is told to.
+//! Standard Webhooks project (which knows no `v1a`: that is done here), and answers as it is told to.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,11 +16,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, VerifyingKey};
 use futures::stream;
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+
+use crate::Clock;
+
+/// As the project's own libraries have it.
+const TOLERANCE_SECONDS: u64 = 5 * 60;
 
 /// What an endpoint was sent, and what it said to it.
 #[derive(Debug, Clone)]
@@ -115,7 +121,7 @@ impl Endpoint {
         self.url.clone()
     }
 
-    /// The secrets it was given when its subscription was made.
+    /// The secrets it was given when its subscription was made, or its public keys (`whpk_...`).
     pub fn set_secrets(&self, secrets: Vec<String>) {
         *self.state.secrets.lock().unwrap_or_else(PoisonError::into_inner) = secrets;
     }
@@ -201,14 +207,24 @@ impl Shared {
     }
 
     fn verify_with(&self, secret: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
-        let webhook = Webhook::new(secret).map_err(|error| error.to_string())?;
-        if !self.ignores_timestamps.load(Ordering::SeqCst) {
-            return webhook.verify(body, headers).map_err(|error| error.to_string());
-        }
         let header = |name: &str| {
             headers.get(name).and_then(|value| value.to_str().ok()).ok_or(format!("no {name}"))
         };
-        let timestamp = header("webhook-timestamp")?.parse().map_err(|_| "bad timestamp")?;
+        let any_time = self.ignores_timestamps.load(Ordering::SeqCst);
+        let timestamp: i64 = header("webhook-timestamp")?.parse().map_err(|_| "bad timestamp")?;
+        if let Some(public) = secret.strip_prefix("whpk_") {
+            let now = Clock::system().now().as_second();
+            if !any_time && now.abs_diff(timestamp) > TOLERANCE_SECONDS {
+                return Err("timestamp too old or too new".into());
+            }
+            let content = format!("{}.{timestamp}.", header("webhook-id")?);
+            let content = [content.as_bytes(), body].concat();
+            return verify_with_public_key(public, header("webhook-signature")?, &content);
+        }
+        let webhook = Webhook::new(secret).map_err(|error| error.to_string())?;
+        if !any_time {
+            return webhook.verify(body, headers).map_err(|error| error.to_string());
+        }
         let expected = webhook
             .sign(header("webhook-id")?, timestamp, body)
             .map_err(|error| error.to_string())?;
@@ -216,6 +232,21 @@ impl Shared {
             true => Ok(()),
             false => Err("signature invalid".into()),
         }
+    }
+}
+
+/// Whether one of the signatures is of scheme `v1a`, and made with the key's other half.
+fn verify_with_public_key(public: &str, signatures: &str, content: &[u8]) -> Result<(), String> {
+    let key = STANDARD.decode(public).ok().and_then(|key| key.try_into().ok());
+    let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or("bad public key")?;
+    let given = signatures.split(' ').filter_map(|entry| entry.strip_prefix("v1a,"));
+    let mut given = given.filter_map(|entry| {
+        let decoded = STANDARD.decode(entry).ok()?;
+        Signature::from_slice(&decoded).ok()
+    });
+    match given.any(|given| key.verify_strict(content, &given).is_ok()) {
+        true => Ok(()),
+        false => Err("signature invalid".into()),
     }
 }
 

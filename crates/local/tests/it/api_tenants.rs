@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 
 use crate::stage::{ORDER, Stage, TENANT, header, start, state, text_of};
 
-struct Said {
+pub(crate) struct Said {
     status: u16,
     headers: HeaderMap,
     body: Value,
@@ -21,14 +21,14 @@ struct Said {
 
 impl Said {
     #[track_caller]
-    fn is(self, status: u16) -> Value {
+    pub(crate) fn is(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
     /// A problem of this kind, about this field.
     #[track_caller]
-    fn is_problem(&self, status: u16, code: &str, field: Option<&str>) {
+    pub(crate) fn is_problem(&self, status: u16, code: &str, field: Option<&str>) {
         let body = &self.body;
         assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{body}");
         assert_eq!(body["field"].as_str(), field, "{body}");
@@ -43,7 +43,7 @@ impl Said {
 }
 
 /// Asks as the tenant, below `/relay/v1/tenants/{tenant}`. `Null` is no body.
-async fn ask(stage: &Stage, method: &str, path: &str, body: Value) -> Said {
+pub(crate) async fn ask(stage: &Stage, method: &str, path: &str, body: Value) -> Said {
     ask_with(stage, method, path, body, &[]).await
 }
 
@@ -77,7 +77,7 @@ async fn ask_with(
     Said { status, headers, body }
 }
 
-async fn get(stage: &Stage, path: &str) -> Value {
+pub(crate) async fn get(stage: &Stage, path: &str) -> Value {
     ask(stage, "GET", path, Value::Null).await.is(200)
 }
 
@@ -226,10 +226,9 @@ async fn what_a_subscription_cannot_be_is_refused_with_the_field_at_fault() {
         ("retry_schedule[1]", json!([1, 604_801])),
         ("retry_schedule[0]", json!([-1])),
         ("retry_schedule", json!(vec![1; 31])),
-        ("headers.host", json!({"host": "x"})),
-        ("headers.Webhook-Id", json!({"Webhook-Id": "x"})),
-        ("headers.x-a", json!({"x-a": "new\nline"})),
-        ("headers.x a", json!({"x a": "x"})),
+        ("certificate", json!("no base64")),
+        ("certificate", json!("bm9uc2Vuc2U=")),
+        ("signature", json!("v2")),
         ("enabled", json!("yes")),
         ("expires_at", json!("2026-02-03T10:00:00Z")),
         ("expires_at", json!("soon")),
@@ -262,6 +261,69 @@ async fn what_a_subscription_cannot_be_is_refused_with_the_field_at_fault() {
         said.is_problem(400, "malformed", None);
     }
     assert_eq!(get(&stage, "/subscriptions").await["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn headers_are_refused_that_are_not_the_tenants_to_set() {
+    let stage = Stage::new(0, None).await;
+    let made = async |headers: &Value| {
+        let body = json!({"url": URL, "headers": headers});
+        ask(&stage, "POST", "/subscriptions", body).await
+    };
+    for name in [
+        "Authorization",
+        "connection",
+        "Content-Encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "Host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "Transfer-Encoding",
+        "upgrade",
+        "user-agent",
+        "proxy-authorization",
+        "proxy-connection",
+        "Webhook-Id",
+        "webhook-timestamp",
+        "WEBHOOK-SIGNATURE",
+        "hookline-order",
+        "Hookline-Anything",
+        "",
+        "x a",
+        "x:a",
+        "x\na",
+        "x\ra",
+        "x-\u{e4}",
+        "x\0",
+        &"x".repeat(65),
+    ] {
+        let field = format!("headers.{name}");
+        made(&json!({name: "x"})).await.is_problem(422, "invalid", Some(&field));
+    }
+    for value in [
+        "new\nline",
+        "new\r\nhost: elsewhere",
+        "\r",
+        "\0",
+        "\t",
+        "\u{7f}",
+        "Gr\u{fc}\u{df}e",
+        "\u{85}",
+        &"x".repeat(513),
+    ] {
+        made(&json!({"x-a": value})).await.is_problem(422, "invalid", Some("headers.x-a"));
+    }
+    let many = |count: usize| -> Value { (0..count).map(|n| (format!("x-{n}"), "x")).collect() };
+    made(&many(11)).await.is_problem(422, "invalid", Some("headers"));
+    let mut most = many(8);
+    most["x".repeat(64)] = json!("x".repeat(512));
+    most["!#$%&'*+-.^_`|~09"] = json!(" !~");
+    let view = made(&most).await.is(201);
+    assert_eq!(view["headers"], most);
 }
 
 #[tokio::test]

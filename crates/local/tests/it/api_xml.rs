@@ -116,6 +116,25 @@ async fn a_subscription_is_made_read_replaced_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_public_key_is_the_certificate_of_an_https_endpoint() {
+    let stage = Stage::new(0, None).await;
+    let identity = rcgen::generate_simple_self_signed(["endpoint.example".to_owned()]).unwrap();
+    let key = STANDARD.encode(identity.cert.der());
+    let pinned = |url: &str| {
+        format!(
+            "<URL>{url}</URL>\
+             <CallbackCredentials><PublicKey>{key}</PublicKey></CallbackCredentials>"
+        )
+    };
+    let id = stage.subscribe(ORDERS, &pinned("https://127.0.0.1:9999/")).await;
+    let said = stage.ask("GET", &format!("/subscriptions/{id}"), "").await;
+    assert_eq!(texts(&said.body, "PublicKey"), [key.as_str()]);
+    let plain = subscription(ORDERS, &pinned("http://127.0.0.1:9999/"));
+    let said = stage.ask("POST", "/subscriptions", &plain).await;
+    assert_eq!((said.status, texts(&said.body, "ErrorCode")), (404, vec!["14506".into()]));
+}
+
+#[tokio::test]
 async fn mistakes_have_bandwidths_codes() {
     let stage = Stage::new(0, None).await;
     let mail = |digest: &str| {

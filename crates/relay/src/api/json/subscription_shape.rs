@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use domain::notification::NumberFormat;
+use domain::sign::{self, Scheme};
 use domain::subscription::{
     Callback, Credentials, Digest, Email, Format, GivenUp, Mode, Policy, Subscription, Target,
     Topic,
 };
 use domain::{limits, order};
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,6 +18,7 @@ use super::fields;
 use super::problem::Problem;
 use crate::api::Api;
 use crate::setup::Wanted;
+use crate::subscriptions::{scheme, signing};
 
 /// What a subscription is to be.
 #[derive(Deserialize, ToSchema)]
@@ -40,6 +42,9 @@ pub(crate) struct SubscriptionRequest {
     /// and nothing else about it is checked. Without it, it is one of the public authorities.
     #[schema(max_length = 24576)]
     certificate: Option<String>,
+    /// How deliveries are signed, by default `v1`. Left out when replacing: stays as it is. It
+    /// changes with the secret, by `POST .../secret`.
+    signature: Option<SignatureField>,
     #[serde(default)]
     format: FormatField,
     #[serde(default)]
@@ -83,6 +88,32 @@ pub(crate) struct CredentialsRequest {
     /// Never returned. Left out when replacing: stays as it is.
     #[schema(max_length = 256)]
     password: Option<String>,
+}
+
+/// A scheme of Standard Webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SignatureField {
+    /// HMAC-SHA256, with a secret that the tenant has too.
+    V1,
+    /// Ed25519: the relay alone can sign, and the public key verifies.
+    V1a,
+}
+
+impl SignatureField {
+    fn of(scheme: Scheme) -> SignatureField {
+        match scheme {
+            Scheme::V1 => SignatureField::V1,
+            Scheme::V1a => SignatureField::V1a,
+        }
+    }
+
+    pub(super) fn scheme(self) -> Scheme {
+        match self {
+            SignatureField::V1 => Scheme::V1,
+            SignatureField::V1a => Scheme::V1a,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
@@ -174,8 +205,11 @@ pub(crate) struct SubscriptionView {
     /// What the endpoint said when its answer last changed, such as `200 OK`.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
+    signature: SignatureField,
     /// How many secrets sign at present: two while one is being rotated.
     signing_secrets: usize,
+    /// `whpk_...`, which verify the signatures of those secrets that are `v1a`.
+    public_keys: Vec<String>,
 }
 
 /// Checks what is wanted, field by field. `old` is what it takes the place of.
@@ -187,6 +221,7 @@ pub(super) async fn wanted(
 ) -> Result<Wanted, Problem> {
     let topic = topic(&request)?;
     fields::endpoint(&request.url, request.certificate.as_deref(), &*api.policy().await?)?;
+    let signature = signature(request.signature, old)?;
     if request.states.len() > limits::STATES_MAX {
         let detail = format!("There are more than {} states.", limits::STATES_MAX);
         return Err(Problem::invalid("states", detail));
@@ -232,6 +267,7 @@ pub(super) async fn wanted(
         waits: waits.transpose()?,
         headers,
         rate: request.rate_limit,
+        signature,
         enabled: request.enabled,
         expires_at: request.expires_at,
         ..Wanted::at(tenant, topic, Target::Callback(callback))
@@ -285,9 +321,29 @@ fn basic(wanted: CredentialsRequest, old: Option<&Subscription>) -> Result<Crede
     Ok(Credentials { username: wanted.username, password })
 }
 
+/// A change of it would be the change of a secret, which is an answer of its own.
+fn signature(
+    wanted: Option<SignatureField>,
+    old: Option<&Subscription>,
+) -> Result<Scheme, Problem> {
+    let standing = old.map(scheme);
+    match (wanted.map(SignatureField::scheme), standing) {
+        (Some(wanted), Some(standing)) if wanted != standing => Err(Problem::invalid(
+            "signature",
+            "A new secret changes this: POST .../secret?signature=... makes one.",
+        )),
+        (Some(scheme), _) | (None, Some(scheme)) => Ok(scheme),
+        (None, None) => Ok(Scheme::default()),
+    }
+}
+
 /// What is shown of a subscription.
 pub(super) fn view(one: Subscription, now: Timestamp) -> SubscriptionView {
-    let signing_secrets = crate::subscriptions::signing(&one, now).count();
+    let signing_secrets = signing(&one, now).count();
+    let signature = SignatureField::of(scheme(&one));
+    let public_keys = signing(&one, now)
+        .filter_map(|secret| sign::public_key_of(secret.expose_secret()))
+        .collect();
     let waits = one.waits.as_deref().unwrap_or(&domain::retry::WAITS);
     let retry_schedule = waits.iter().map(|wait| wait.as_secs()).collect();
     let (order_type, order_id, event_type) = match one.topic {
@@ -349,6 +405,8 @@ pub(super) fn view(one: Subscription, now: Timestamp) -> SubscriptionView {
         created_at: one.created_at,
         expires_at: one.expires_at,
         status: one.status,
+        signature,
         signing_secrets,
+        public_keys,
     }
 }

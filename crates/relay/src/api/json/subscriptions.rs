@@ -5,39 +5,48 @@ use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::sign::{self, Scheme};
 use domain::subscription::{SigningSecret, Subscription, Target, Topic};
 use domain::{limits, order};
 use jiff::Timestamp;
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
-use utoipa::ToSchema;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::ROOT;
 use super::problem::{Problem, Problems};
 use super::request::{self, Asked, Body, Listed, PageQuery, etag};
-use super::subscription_shape::{SubscriptionRequest, SubscriptionView, view, wanted};
+use super::subscription_shape::{
+    SignatureField, SubscriptionRequest, SubscriptionView, view, wanted,
+};
 use crate::api::Api;
 use crate::egress::Post;
 use crate::outgoing;
 use crate::secret;
 use crate::setup::{self, OVERLAP};
 use crate::store::{Job, StoreError, Subscribed, Work};
-use crate::subscriptions::Bound;
+use crate::subscriptions::{Bound, scheme};
 
 /// A new subscription, and its secret, shown this once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Created {
     #[serde(flatten)]
     subscription: SubscriptionView,
-    /// `whsec_...`, as Standard Webhooks libraries take it.
-    signing_secret: String,
+    /// `whsec_...`, as Standard Webhooks libraries take it. Not for `v1a`: what verifies those
+    /// signatures is in `public_keys`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_secret: Option<String>,
 }
 
 /// A new secret, shown this once.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RotatedSecret {
-    /// `whsec_...`
-    signing_secret: String,
+    /// `whsec_...`, of `v1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_secret: Option<String>,
+    /// `whpk_...`, of `v1a`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
     /// Until then the one before signs too.
     previous_until: Timestamp,
 }
@@ -56,6 +65,16 @@ pub(crate) struct Tested {
     /// The beginning of the answer's body.
     answer: String,
     duration_ms: u64,
+}
+
+/// What kind of secret is to be made.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RotateQuery {
+    /// The scheme from now on. Left out: stays as it is.
+    #[param(inline)]
+    signature: Option<SignatureField>,
 }
 
 /// The tenant's subscriptions, by id.
@@ -96,10 +115,8 @@ pub(super) async fn create(
         ask_for_snapshots(&api, &made).await?;
     }
     let location = format!("{ROOT}/tenants/{tenant}/subscriptions/{}", made.id);
-    let created = Created {
-        subscription: view(made, api.clock.now()),
-        signing_secret: secret.expose_secret().into(),
-    };
+    let created =
+        Created { subscription: view(made, api.clock.now()), signing_secret: shared(&secret) };
     Ok((StatusCode::CREATED, [(LOCATION, location)], etag(1), Json(created)).into_response())
 }
 
@@ -174,7 +191,7 @@ pub(super) async fn delete(
 #[utoipa::path(
     post, path = "/tenants/{tenant}/subscriptions/{id}/secret", tag = "subscriptions",
     params(
-        ("tenant" = String, Path), ("id" = String, Path),
+        ("tenant" = String, Path), ("id" = String, Path), RotateQuery,
         ("Idempotency-Key" = Option<String>, Header)
     ),
     responses((status = 200, body = RotatedSecret), Problems)
@@ -182,11 +199,13 @@ pub(super) async fn delete(
 pub(super) async fn rotate_secret(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
+    Asked(query): Asked<RotateQuery>,
 ) -> Result<Json<RotatedSecret>, Problem> {
     let old = find(&api, &tenant, &id).await?;
     let until = api.clock.now() + OVERLAP;
-    let fresh = setup::signing_secret()?;
     let now = api.clock.now();
+    let scheme = query.signature.map_or_else(|| scheme(&old), SignatureField::scheme);
+    let fresh = setup::signing_secret(scheme)?;
     let mut secrets = vec![SigningSecret { secret: fresh.clone(), until: None }];
     // Each of those before was promised a day.
     secrets.extend(
@@ -201,7 +220,17 @@ pub(super) async fn rotate_secret(
     }
     let new = Subscription { secrets, revision: old.revision + 1, ..old };
     change(&api, &new).await?;
-    Ok(Json(RotatedSecret { signing_secret: fresh.expose_secret().into(), previous_until: until }))
+    Ok(Json(RotatedSecret {
+        signing_secret: shared(&fresh),
+        public_key: sign::public_key_of(fresh.expose_secret()),
+        previous_until: until,
+    }))
+}
+
+/// What the tenant needs of a secret to verify signatures, unless a public key does.
+fn shared(secret: &SecretString) -> Option<String> {
+    let secret = secret.expose_secret();
+    (sign::scheme_of(secret) == Scheme::V1).then(|| secret.into())
 }
 
 /// POSTs a sample notification to the endpoint, signed, and answers what it said.
