@@ -57,7 +57,7 @@ async fn a_compressed_bomb_is_not_expanded() {
     );
     let kept = String::from_utf8_lossy(&bomb[..ANSWER_BYTES_KEPT_MAX]).into_owned();
     let answer = told_for_ever(&head, bomb).await;
-    assert_eq!(answer, Answer { status: Some(200), error: None, text: kept });
+    assert_eq!(answer, Answer { status: Some(200), error: None, text: kept, retry_after: None });
 }
 
 #[tokio::test]
@@ -71,7 +71,11 @@ async fn an_endless_answer_is_left_after_its_beginning() {
     ] {
         let answer = told_for_ever(head, piece).await;
         let text = "a".repeat(ANSWER_BYTES_KEPT_MAX);
-        assert_eq!(answer, Answer { status: Some(200), error: None, text }, "{head}");
+        assert_eq!(
+            answer,
+            Answer { status: Some(200), error: None, text, retry_after: None },
+            "{head}"
+        );
     }
 }
 

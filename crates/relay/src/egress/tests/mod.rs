@@ -82,5 +82,5 @@ async fn post(egress: &Egress, url: &str, certificate: Option<&str>) -> Answer {
 }
 
 fn taken() -> Answer {
-    Answer { status: Some(200), error: None, text: "taken".into() }
+    Answer { status: Some(200), error: None, text: "taken".into(), retry_after: None }
 }
