@@ -13,6 +13,8 @@ pub mod event;
 pub mod health;
 /// The decisions that keep one order's deliveries to one subscription in order.
 pub mod lane;
+/// What was accepted, and where it stands.
+pub mod ledger;
 /// Every limit of what comes in.
 pub mod limits;
 /// What Bandwidth says: reading, writing, naming.
