@@ -89,13 +89,13 @@ async fn in_order(fanout: &Fanout, records: Vec<(String, New)>) -> Option<String
 }
 
 /// What the stream tells of.
-enum New {
+pub(crate) enum New {
     Event(StoredEvent),
     Snapshot(Snapshot),
 }
 
 impl New {
-    fn from_stream(image: serde_dynamo::Item) -> Result<New, StoreError> {
+    pub(crate) fn from_stream(image: serde_dynamo::Item) -> Result<New, StoreError> {
         match Snapshot::from_stream(&image)? {
             Some(snapshot) => Ok(New::Snapshot(snapshot)),
             None => StoredEvent::from_stream(image).map(New::Event),
@@ -103,7 +103,7 @@ impl New {
     }
 
     /// Records of one order go one after the other.
-    fn order(&self) -> (String, String) {
+    pub(crate) fn order(&self) -> (String, String) {
         match self {
             New::Event(event) => (event.upstream.clone(), event.subject.clone()),
             New::Snapshot(wish) => (wish.upstream.clone(), wish.subject.clone()),
@@ -111,7 +111,7 @@ impl New {
     }
 }
 
-async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
+pub(crate) async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
     let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
     let owner = owner(fanout, event, &notification).await?;
     let matching = match &owner {
@@ -140,7 +140,7 @@ async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), FanoutError> {
 /// Puts the present state of an order into a lane, unless it has been told that already; a note may
 /// stand there before it. The stream gives one order's records one after the other, so nothing is put
 /// into the lane meanwhile: what came before is found here, what comes after finds the subscription.
-async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
+pub(crate) async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), FanoutError> {
     let lane = Lane { subscription: wish.subscription.clone(), subject: wish.subject.clone() };
     // Not the newest that is stored: what is yet to be fanned out follows by itself.
     let (tenant, subject) = (&wish.tenant, &wish.subject);
@@ -175,24 +175,53 @@ async fn owner(
     event: &StoredEvent,
     notification: &Notification,
 ) -> Result<Option<String>, StoreError> {
-    if event.tenant.is_some() {
-        return Ok(event.tenant.clone());
-    }
-    let Some(upstream) = fanout.store.upstream(&event.upstream).await? else {
-        return Ok(None);
-    };
-    if notification.order.is_none() {
-        return Ok(upstream.owner(notification).map(Into::into));
-    }
-    if let Some(claimed) = fanout.store.claim(&event.upstream, &event.subject).await? {
-        return Ok(Some(claimed));
-    }
-    match upstream.owner(notification) {
-        Some(tenant) if !upstream.rules.is_empty() => {
-            fanout.store.put_claim(&event.upstream, &event.subject, tenant).await.map(Some)
+    match owner_now(&fanout.store, event, notification).await? {
+        Owner::New(tenant) => {
+            fanout.store.put_claim(&event.upstream, &event.subject, &tenant).await.map(Some)
         }
-        owner => Ok(owner.map(Into::into)),
+        owner => Ok(owner.tenant()),
     }
+}
+
+/// Whose event something is.
+pub(crate) enum Owner {
+    Nobody,
+    /// It stays this one's.
+    Settled(String),
+    /// A rule says so, and it is yet to be recorded.
+    New(String),
+}
+
+impl Owner {
+    pub(crate) fn tenant(self) -> Option<String> {
+        match self {
+            Owner::Nobody => None,
+            Owner::Settled(tenant) | Owner::New(tenant) => Some(tenant),
+        }
+    }
+}
+
+/// Whose event this is, as far as the table says now.
+pub(crate) async fn owner_now(
+    store: &Store,
+    event: &StoredEvent,
+    notification: &Notification,
+) -> Result<Owner, StoreError> {
+    if let Some(tenant) = &event.tenant {
+        return Ok(Owner::Settled(tenant.clone()));
+    }
+    let Some(upstream) = store.upstream(&event.upstream).await? else {
+        return Ok(Owner::Nobody);
+    };
+    let has_order = notification.order.is_some();
+    if has_order && let Some(claimed) = store.claim(&event.upstream, &event.subject).await? {
+        return Ok(Owner::Settled(claimed));
+    }
+    Ok(match upstream.owner(notification) {
+        None => Owner::Nobody,
+        Some(tenant) if has_order && !upstream.rules.is_empty() => Owner::New(tenant.into()),
+        Some(tenant) => Owner::Settled(tenant.into()),
+    })
 }
 
 /// Records what an event says of its order; answers the subscriptions that it goes to.
@@ -284,7 +313,7 @@ fn feed_entry(
 }
 
 /// Puts the event's delivery into one lane, and sends its wake if it has one of its own.
-async fn place(
+pub(crate) async fn place(
     fanout: &Fanout,
     lane: &Lane,
     event: &StoredEvent,

@@ -5,6 +5,7 @@
 //! knows Lambda, reads the environment, or keeps state that may not be lost.
 
 pub mod api;
+pub mod audit;
 pub mod deliver;
 pub mod egress;
 pub mod fanout;

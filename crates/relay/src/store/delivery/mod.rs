@@ -1,7 +1,8 @@
 //! Deliveries: put by fanout (`put`), worked on by deliver (`settle`), parked for schedule
-//! (`parked`), shown to tenants (`shown`), and delivered again on request (`revive`). Here is their
-//! shape, and how the road reads them.
+//! (`parked`), shown to tenants (`shown`), delivered again on request (`revive`), and audited with what
+//! stands before them (`before`). Here is their shape, and how the road reads them.
 
+mod before;
 mod parked;
 mod put;
 mod revive;
