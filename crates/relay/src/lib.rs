@@ -12,6 +12,7 @@ pub mod fanout;
 pub mod inbox;
 pub mod ingest;
 pub mod queue;
+pub mod recover;
 pub mod schedule;
 pub mod setup;
 pub mod store;
