@@ -1,6 +1,7 @@
 //! Start-up of the Lambda functions, and the little that is Lambda's: the shape of its events, the
 //! answer to a batch. The functions themselves are modules of `relay`.
 
+mod metrics;
 mod settings;
 
 use std::future::Future;
@@ -19,9 +20,11 @@ use relay::store::Store;
 use relay::subscriptions::Subscriptions;
 use relay::vault::Vault;
 use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use metrics::Metrics;
 pub use settings::{Settings, SettingsError};
 
 /// DynamoDB, SQS and KMS answer within milliseconds; a connection that does not is better left.
@@ -42,7 +45,9 @@ pub fn start() -> Start {
         .flatten_event(true)
         .with_current_span(false)
         .with_target(false);
-    tracing_subscriber::registry().with(log.with_filter(settings.log_filter())).init();
+    let filter = settings.log_filter().with_target(relay::METRICS, LevelFilter::OFF);
+    let metrics = Metrics { stack: settings.optional("STACK"), clock: Clock::system() };
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(metrics).init();
     let sdk = sdk(&settings);
     Start { settings, sdk }
 }

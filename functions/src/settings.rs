@@ -8,6 +8,7 @@
 //! | `KEY_ID` | key of KMS that wraps data keys |
 //! | `ALLOWED_NETWORKS` | networks (CIDR, comma between them) that may be delivered to although they are not public |
 //! | `ALLOW_HTTP` | `true`: endpoints may be plain http |
+//! | `STACK` | the deployment, a dimension of its metrics |
 //! | `RUST_LOG` | what is logged; `info` by default |
 //! | `AWS_REGION`, `AWS_ENDPOINT_URL` | as the AWS SDKs document them |
 

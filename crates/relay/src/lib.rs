@@ -26,3 +26,6 @@ mod replay;
 mod secret;
 
 pub use edge::{Clock, Dice};
+
+/// Target of the log lines that hold metrics: fields whose names begin with a capital.
+pub const METRICS: &str = "relay::metrics";

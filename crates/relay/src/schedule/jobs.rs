@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use domain::order;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Schedule, ScheduleError};
+use super::{Schedule, ScheduleError, audit};
 use crate::replay;
 use crate::store::{Job, Page, Snapshot, Work};
 
@@ -66,15 +66,18 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     outcome
 }
 
-/// Works on one job for a minute's worth; answers how many deliveries it has asked for in all, and
-/// whether it is done. A run that breaks off is repeated from the last page, which is harmless.
+/// Works on one job for a minute's worth; answers its count, and whether it is done. A run that breaks off is repeated from the last page, which is harmless.
 async fn work(
     schedule: &Schedule,
     mut job: Job,
     now: Timestamp,
 ) -> Result<(u64, bool), ScheduleError> {
     let mut spread = Spread { now, count: 0, made: 0 };
-    while spread.count < u64::from(DELIVERIES_A_MINUTE) {
+    let count_max = match job.work {
+        Work::Audit { .. } => audit::ENTRIES_A_MINUTE,
+        _ => u64::from(DELIVERIES_A_MINUTE),
+    };
+    while spread.count < count_max {
         let asked = spread.count;
         let before = spread.made;
         let next = match &job.work {
@@ -87,6 +90,7 @@ async fn work(
             Work::Replay { filter } => {
                 replay::page(&schedule.store, &job, filter, PAGE, &mut spread).await?
             }
+            Work::Audit { .. } => audit::page(schedule, &mut job, &mut spread).await?,
         };
         job.count += spread.made - before;
         job.cursor = next;
@@ -122,6 +126,12 @@ impl Spread {
     /// What the last time was given for has been asked for.
     pub(crate) fn made(&mut self) {
         self.made += 1;
+    }
+
+    /// So much was done that is no delivery, at the expense of as much as `share`.
+    pub(super) fn passed(&mut self, done: u64, share: u64) {
+        self.made += done;
+        self.count += share;
     }
 }
 

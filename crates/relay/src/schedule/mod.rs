@@ -1,5 +1,6 @@
-//! Every minute: wakes the parked deliveries that are due in the coming minute.
+//! Every minute: wakes the parked deliveries that are due in the coming minute, and works off jobs.
 
+mod audit;
 mod breakers;
 mod jobs;
 
@@ -56,6 +57,7 @@ pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
     for minute in minutes.take_while(|minute| *minute <= until).take(MINUTES_MAX) {
         woken += wake_minute(schedule, minute, now).await?;
         woken += wake_minute(schedule, minute - SECOND_LOOK, now).await?;
+        audit::ask_at(schedule, minute).await?;
         schedule.store.set_woken_through(minute).await?;
     }
     tracing::info!(woken, "woke what is due");

@@ -1,6 +1,7 @@
 //! Work that `schedule` does bit by bit, and the record of replays that are done.
 
 use domain::event::sortable;
+use domain::ledger::Ledger;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ pub struct Job {
     /// How far it has come; `None` before the first run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// Deliveries asked for so far.
+    /// Deliveries asked for so far, or feed entries audited.
     pub count: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Timestamp>,
@@ -37,6 +38,8 @@ pub enum Work {
     Drain { subscription: String },
     /// Deliver again what a filter chooses.
     Replay { filter: ReplayFilter },
+    /// Recompute the ledger of what came in within these times, for all tenants. It is nobody's.
+    Audit { from: Timestamp, to: Timestamp, ledger: Ledger },
 }
 
 /// Which deliveries are to be made again.
