@@ -1,10 +1,13 @@
 //! `hookline`: the relay on one machine, and what helps to work with it.
 
+mod audit;
 mod demo;
 mod dev;
 mod listen;
 mod openapi;
 mod output;
+mod place;
+mod recover;
 mod send;
 mod setup;
 mod timeline;
@@ -29,6 +32,11 @@ enum Command {
     Dev(dev::Options),
     /// Puts upstreams, tenants and subscriptions into a deployed table
     Setup(setup::Options),
+    /// Adds up what was accepted and what became of it, and names every event that is not accounted
+    /// for; exits with 1 if there is one
+    Audit(audit::Options),
+    /// Fans out again what is stored, after records of the stream were lost
+    Recover(recover::Options),
     /// Prints the description of the relay's own API, in OpenAPI
     Openapi,
     /// Posts a notification as Bandwidth would
@@ -43,6 +51,8 @@ async fn main() -> ExitCode {
         Command::Demo => demo::run().await,
         Command::Dev(options) => dev::run(options).await,
         Command::Setup(options) => setup::run(options).await,
+        Command::Audit(options) => audit::run(options).await,
+        Command::Recover(options) => recover::run(options).await,
         Command::Openapi => openapi::run(),
         Command::Send(options) => send::run(options).await,
         Command::Listen(options) => listen::run(options).await,

@@ -1,9 +1,6 @@
 //! `hookline setup`: puts upstreams, tenants and subscriptions into a deployed table.
 
 use anyhow::Context as _;
-use aws_config::BehaviorVersion;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use domain::address::{self, Policy};
 use domain::notification::NumberFormat;
 use domain::subscription::{Format, Topic};
@@ -17,6 +14,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use crate::output::say;
+use crate::place;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -132,12 +130,8 @@ impl From<Subscription> for Wanted {
     }
 }
 
-/// The table in the account and region that the environment and the AWS profile name.
 async fn stores(table: &str, key: String, clock: &Clock) -> (Store, Subscriptions) {
-    let https = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(https).load().await;
+    let sdk = place::sdk().await;
     let store = Store::new(aws_sdk_dynamodb::Client::new(&sdk), table, clock.clone());
     let vault = Vault::new(aws_sdk_kms::Client::new(&sdk), key, store.clone());
     (store.clone(), Subscriptions::new(store, vault, clock.clone()))

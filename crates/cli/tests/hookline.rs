@@ -5,8 +5,13 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use domain::event::EventKey;
+use jiff::SignedDuration;
 use local::World;
 use relay::Dice;
+use relay::setup::{self, Wanted};
+use relay::store::StoredEvent;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use simulator::Clock;
 use simulator::aws::Aws;
@@ -85,6 +90,78 @@ async fn what_was_accepted_is_delivered_though_the_process_is_killed() {
         // the queue starts anew with the process, and with it every wake is visible.
     }
     child.kill().await.unwrap();
+
+    let audit = hookline().args(["audit", "--data"]).arg(folder.path()).output().await.unwrap();
+    let text = String::from_utf8(audit.stdout).unwrap();
+    assert!(audit.status.success(), "{text}");
+    let sums: Vec<_> = text.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!((sums[..2].to_vec(), sums[8]), (vec!["5500001", "21"], "0"), "{text}");
+}
+
+#[tokio::test]
+async fn audit_names_what_was_forgotten_and_recover_sends_it_on_its_way() {
+    let now = Clock::system().now();
+    let clock = Clock::manual(now - SignedDuration::from_hours(3));
+    let aws = Aws::memory(clock.clone()).unwrap();
+    let world = World::new(aws.clone(), clock.clone(), Dice::system()).await.unwrap();
+    let endpoint = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+    endpoint.ignore_timestamps();
+    let store = &world.store;
+    setup::tenant(store, "5500001", clock.now()).await.unwrap();
+    let wanted = Wanted::everything("5500001", &endpoint.url());
+    let made = setup::subscription(&world.subscriptions, wanted, None, world.relay_clock()).await;
+    endpoint.set_secrets(vec![made.unwrap().1.expose_secret().to_owned()]);
+    setup::upstream(store, "9900012", Some("5500001"), vec![]).await.unwrap();
+    for (order, is_fanned_out) in [(1, true), (2, false)] {
+        let event = StoredEvent {
+            upstream: "9900012".into(),
+            subject: format!("order-{order}"),
+            key: EventKey::new(clock.now(), &format!("{order:032}")),
+            received_at: clock.now(),
+            raw: message(order).into(),
+        };
+        store.put_event(&event).await.unwrap();
+        if is_fanned_out {
+            world.fan_out_batch().await;
+        }
+        let last = aws.stream().batch(1).last().map(|record| record.sequence);
+        aws.stream().finish(last.unwrap_or_default());
+    }
+    let wake = world.receive_wakes(1).remove(0);
+    aws.queue(local::WAKES).delete(&wake.receipt);
+    clock.advance_to(now);
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let served = aws.clone();
+    tokio::spawn(async move { served.serve(listener).await });
+    let run = async |arguments: &[&str]| {
+        let done = hookline()
+            .args(arguments)
+            .args(["--table", "hookline"])
+            .env("AWS_ENDPOINT_URL", &url)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .output()
+            .await
+            .unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (code, text) = run(&["audit"]).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("broken: tenant 5500001, upstream 9900012, order order-1,"), "{text}");
+    assert!(!text.contains("order-2"), "it has no record: {text}");
+
+    let since = (now - SignedDuration::from_hours(4)).to_string();
+    let queue = format!("{url}/000000000000/{}", local::WAKES);
+    let (code, text) = run(&["recover", "--since", &since, "--wake-queue", &queue]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with("found 2, fanned out 1 that had not been"), "{text}");
+    world.run_until(now + SignedDuration::from_secs(5)).await;
+    assert_eq!(endpoint.received().len(), 2);
+    let (code, text) = run(&["audit"]).await;
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ pub(crate) fn keep() {
     });
 }
 
+/// What has been logged so far.
+pub(crate) fn lines() -> String {
+    String::from_utf8(LINES.lock().unwrap().clone()).unwrap()
+}
+
 #[tokio::test]
 async fn log_lines_hold_no_secret_no_number_and_no_payload() {
     let stage = Stage::new(1, None).await;
@@ -56,7 +61,7 @@ async fn log_lines_hold_no_secret_no_number_and_no_payload() {
     stage.run_for(SignedDuration::from_mins(1)).await;
     assert_eq!(stage.told(), ["COMPLETE"]);
 
-    let text = String::from_utf8(LINES.lock().unwrap().clone()).unwrap();
+    let text = lines();
     for said in
         ["accepted an event", "fanned out an event", "delivered", "an attempt failed", "quarantine"]
     {

@@ -9,6 +9,7 @@ mod crash_points;
 mod endpoints;
 mod ingest;
 mod isolation;
+mod ledger;
 mod logs;
 mod openapi;
 mod pinned;
