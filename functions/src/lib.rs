@@ -91,11 +91,14 @@ impl Start {
         Subscriptions::new(store.clone(), self.vault(store), Clock::system())
     }
 
-    /// The queues that `WAKE_QUEUE_URL` and `ASIDE_QUEUE_URL` name.
+    /// The queue that `WAKE_QUEUE_URL` names.
     pub fn wakes(&mut self) -> Wakes {
-        let client = aws_sdk_sqs::Client::new(&self.sdk);
-        let url = self.settings.required("WAKE_QUEUE_URL");
-        Wakes::new(client, url, self.settings.required("ASIDE_QUEUE_URL"))
+        Wakes::new(aws_sdk_sqs::Client::new(&self.sdk), self.settings.required("WAKE_QUEUE_URL"))
+    }
+
+    /// The same, with the queue that `ASIDE_QUEUE_URL` names.
+    pub fn wakes_and_aside(&mut self) -> Wakes {
+        self.wakes().with_aside(self.settings.required("ASIDE_QUEUE_URL"))
     }
 
     /// The queue that `INBOX_QUEUE_URL` names.

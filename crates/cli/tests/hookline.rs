@@ -119,6 +119,7 @@ async fn audit_names_what_was_forgotten_and_recover_sends_it_on_its_way() {
             key: EventKey::new(clock.now(), &format!("{order:032}")),
             received_at: clock.now(),
             raw: message(order).into(),
+            tenant: None,
         };
         store.put_event(&event).await.unwrap();
         if is_fanned_out {
@@ -127,7 +128,7 @@ async fn audit_names_what_was_forgotten_and_recover_sends_it_on_its_way() {
         let last = aws.stream().batch(1).last().map(|record| record.sequence);
         aws.stream().finish(last.unwrap_or_default());
     }
-    let wake = world.receive_wakes(1).remove(0);
+    let wake = world.receive_wakes(local::WAKES, 1).remove(0);
     aws.queue(local::WAKES).delete(&wake.receipt);
     clock.advance_to(now);
 

@@ -87,7 +87,7 @@ impl World {
         aws.create_key(KEY);
         let kms = aws_sdk_kms::Client::new(&sdk);
         let vault = Vault::new(kms, KEY, store.clone());
-        let wakes = queue::Wakes::new(sqs.clone(), wakes, aside);
+        let wakes = queue::Wakes::new(sqs.clone(), wakes).with_aside(aside);
         let arrivals = queue::Inbox::new(sqs, arrivals);
         let subscriptions = Subscriptions::new(store.clone(), vault.clone(), now.clone());
         let egress = Egress::new(loopback())?;

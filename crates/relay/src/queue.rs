@@ -44,9 +44,15 @@ pub struct Wakes {
 }
 
 impl Wakes {
-    /// `aside_url` is the queue for endpoints that ail.
-    pub fn new(client: Client, url: impl Into<String>, aside_url: impl Into<String>) -> Wakes {
-        Wakes { client, url: url.into(), aside_url: aside_url.into() }
+    /// For a sender that knows nothing of how endpoints are.
+    pub fn new(client: Client, url: impl Into<String>) -> Wakes {
+        let url = url.into();
+        Wakes { client, aside_url: url.clone(), url }
+    }
+
+    /// With the queue for endpoints that ail.
+    pub fn with_aside(self, aside_url: impl Into<String>) -> Wakes {
+        Wakes { aside_url: aside_url.into(), ..self }
     }
 
     /// Sends a wake that arrives after `delay`, rounded up to whole seconds, at most 900.

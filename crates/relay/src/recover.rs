@@ -175,7 +175,7 @@ impl Recovery {
             judge_record(store, &record, received_at, now).await?
         {
             let attempt = record.delivery.attempts_made;
-            let wake = Wake { lane: lane.clone(), key: key.clone(), attempt };
+            let wake = Wake::first(lane.clone(), key.clone(), attempt);
             self.fanout.wakes.send(&wake, SignedDuration::ZERO).await?;
         }
         Ok(())

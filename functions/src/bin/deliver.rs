@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let deliver = &Deliver {
         subscriptions: start.subscriptions(&store),
         store,
-        wakes: start.wakes(),
+        wakes: start.wakes_and_aside(),
         egress: Egress::new(start.settings.policy())?,
         places: Places::default(),
         clock: Clock::system(),

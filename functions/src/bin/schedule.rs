@@ -8,7 +8,8 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let mut start = functions::start();
-    let schedule = &Schedule { store: start.store(), wakes: start.wakes(), clock: Clock::system() };
+    let schedule =
+        &Schedule { store: start.store(), wakes: start.wakes_and_aside(), clock: Clock::system() };
     start.settings.check()?;
     run(service_fn(|_tick: LambdaEvent<Value>| async move {
         schedule::run(schedule).await.map(drop).map_err(|error| Diagnostic {
