@@ -73,7 +73,7 @@ async fn recover(stage: &Stage) -> Step {
 
 /// Takes away every wake that is waiting.
 fn drop_wakes(stage: &Stage) {
-    for wake in stage.world.receive_wakes(100) {
+    for wake in stage.world.receive_wakes(local::WAKES, 100) {
         stage.aws.queue(local::WAKES).delete(&wake.receipt);
     }
 }
