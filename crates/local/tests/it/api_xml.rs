@@ -128,7 +128,7 @@ async fn a_public_key_is_the_certificate_of_an_https_endpoint() {
     };
     let id = stage.subscribe(ORDERS, &pinned("https://127.0.0.1:9999/")).await;
     let said = stage.ask("GET", &format!("/subscriptions/{id}"), "").await;
-    assert_eq!(texts(&said.body, "PublicKey"), [key.as_str()]);
+    assert_eq!(texts(&said.body, "PublicKey")[0], key);
     let plain = subscription(ORDERS, &pinned("http://127.0.0.1:9999/"));
     let said = stage.ask("POST", "/subscriptions", &plain).await;
     assert_eq!((said.status, texts(&said.body, "ErrorCode")), (404, vec!["14506".into()]));
