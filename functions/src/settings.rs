@@ -130,5 +130,10 @@ mod tests {
         let policy = settings.policy();
         assert!(policy.networks.is_empty() && !policy.http);
         settings.check().unwrap();
+        for (said, http) in [("", false), ("false", false), ("true", true)] {
+            let mut settings = Settings::new([("ALLOW_HTTP".into(), said.into())]);
+            assert_eq!(settings.policy().http, http, "{said}");
+            settings.check().unwrap();
+        }
     }
 }

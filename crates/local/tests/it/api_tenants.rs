@@ -206,6 +206,8 @@ async fn what_a_subscription_cannot_be_is_refused_with_the_field_at_fault() {
         ("nonsense", json!(1)),
         ("url", json!("nonsense")),
         ("url", json!("http://10.0.0.1/")),
+        ("url", json!("http://endpoint.example/")),
+        ("url", json!("http://8.8.8.8/")),
         ("url", json!("ftp://127.0.0.1/")),
         ("url", json!(format!("http://127.0.0.1/{long}"))),
         ("url", Value::Null),
