@@ -60,6 +60,7 @@ pub struct Egress {
     own: Arc<Policy>,
     look_up: LookUp,
     way: Arc<RwLock<Way>>,
+    in_place: Option<Exchange>,
 }
 
 /// Clients, and what their resolver lets through.
@@ -75,6 +76,9 @@ struct Way {
 
 /// Answers the addresses of a name.
 type LookUp = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// Answers POSTs in place of the network.
+type Exchange = Arc<dyn Fn(&Post<'_>) -> BoxFuture<'static, Answer> + Send + Sync>;
 
 /// A POST to make.
 pub struct Post<'a> {
@@ -124,7 +128,16 @@ impl Egress {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let own = Arc::new(policy);
         let way = Arc::new(RwLock::new(Way::new(own.clone(), look_up.clone())?));
-        Ok(Egress { own, look_up, way })
+        Ok(Egress { own, look_up, way, in_place: None })
+    }
+
+    /// Opens no connection: `answer` stands for the network, so that a run can be replayed. What
+    /// policy forbids, and the time limit, are as ever.
+    pub fn answered_by(
+        policy: Policy,
+        answer: impl Fn(&Post<'_>) -> BoxFuture<'static, Answer> + Send + Sync + 'static,
+    ) -> Result<Egress, EgressError> {
+        Ok(Egress { in_place: Some(Arc::new(answer)), ..Egress::new(policy)? })
     }
 
     /// Which addresses an endpoint may have.
@@ -177,6 +190,9 @@ impl Egress {
             Ok(url) => url,
             Err(refused) => return Answer::refused(&refused),
         };
+        if let Some(answer) = &self.in_place {
+            return answer(post).await;
+        }
         let client = match post.certificate {
             None => way.client,
             // There would be nothing to hold against the pin.
@@ -237,7 +253,7 @@ impl Way {
 }
 
 async fn read(mut response: Response) -> Answer {
-    let status = response.status();
+    let status = response.status().as_u16();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = retry_after.filter(|value| value.len() <= RETRY_AFTER_BYTES_MAX);
     let retry_after = retry_after.map(Into::into);
@@ -254,19 +270,20 @@ async fn read(mut response: Response) -> Answer {
         }
     }
     body.truncate(ANSWER_BYTES_KEPT_MAX);
-    Answer {
-        status: Some(status.as_u16()),
-        error: match () {
-            () if status.is_success() => None,
-            () if status.is_redirection() => Some(ErrorClass::Redirect),
-            () => Some(ErrorClass::Status),
-        },
-        text: String::from_utf8_lossy(&body).into_owned(),
-        retry_after,
-    }
+    Answer { retry_after, ..Answer::of(status, &String::from_utf8_lossy(&body)) }
 }
 
 impl Answer {
+    /// What an endpoint said.
+    pub fn of(status: u16, text: &str) -> Answer {
+        let error = match status {
+            200..=299 => None,
+            300..=399 => Some(ErrorClass::Redirect),
+            _ => Some(ErrorClass::Status),
+        };
+        Answer { status: Some(status), error, text: text.into(), retry_after: None }
+    }
+
     /// In a line: the code and the first words of the body, or what went wrong.
     pub fn status_line(&self) -> String {
         let text = self.text.lines().next().unwrap_or_default();
@@ -284,7 +301,8 @@ impl Answer {
         line.trim_end().to_owned()
     }
 
-    fn none(error: ErrorClass) -> Answer {
+    /// There was none.
+    pub fn none(error: ErrorClass) -> Answer {
         Answer { status: None, error: Some(error), text: String::new(), retry_after: None }
     }
 
