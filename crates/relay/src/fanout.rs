@@ -2,7 +2,7 @@
 //!
 //! Every step may be repeated: the stream gives a batch again until it has succeeded.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use domain::delivery::{Delivery, State};
 use domain::lane::{self, Place, Placing};
@@ -59,7 +59,8 @@ pub enum FanoutError {
 /// side.
 pub async fn batch(fanout: &Fanout, records: Vec<Record>) -> Vec<String> {
     let mut failed = Vec::new();
-    let mut orders: HashMap<(String, String), Vec<(String, New)>> = HashMap::new();
+    // Sorted, so that a run with the same input makes the same calls.
+    let mut orders: BTreeMap<(String, String), Vec<(String, New)>> = BTreeMap::new();
     for Record { sequence, image } in records {
         match New::from_stream(image) {
             Ok(new) => orders.entry(new.order()).or_default().push((sequence, new)),

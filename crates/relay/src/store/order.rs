@@ -1,6 +1,6 @@
 //! Orders as their tenants see them, and tenants' notes on them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -122,7 +122,7 @@ impl Store {
             self.put_late_state(action, &key, &stands, status, &record.last_key).await?;
         }
         let asked = stands.remove("asked");
-        let asked: HashMap<String, Entry> = asked
+        let asked: BTreeMap<String, Entry> = asked
             .map(serde_dynamo::from_attribute_value)
             .transpose()
             .map_err(|source| StoreError::Shape { action, source: source.into() })?
