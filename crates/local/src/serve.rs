@@ -68,7 +68,7 @@ pub async fn serve(world: World, listen: SocketAddr) -> anyhow::Result<Running> 
 }
 
 async fn fan_out(world: World, stopped: watch::Receiver<bool>) {
-    let first = || world.aws.stream().batch(1).first().map(|record| record.sequence);
+    let first = || world.aws.stream().first();
     while unless(&stopped, world.aws.stream().ready()).await {
         let before = first();
         world.fan_out_batch().await;

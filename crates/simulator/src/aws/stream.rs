@@ -77,6 +77,11 @@ impl Stream {
         self.state().waiting.iter().take(max).cloned().collect()
     }
 
+    /// The sequence of the oldest record that is not finished.
+    pub fn first(&self) -> Option<u64> {
+        self.state().waiting.front().map(|record| record.sequence)
+    }
+
     /// All records up to and including this one have been dealt with.
     pub fn finish(&self, through: u64) {
         let mut state = self.state();
