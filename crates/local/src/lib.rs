@@ -2,8 +2,10 @@
 //!
 //! [`World`] puts it together and plays Lambda's pollers one batch at a time, so that a test decides
 //! what happens when; [`serve()`] runs the same in the background behind a real listener.
+//! [`simulation`] drives it through everything that can go wrong.
 
 mod serve;
+pub mod simulation;
 mod table;
 mod world;
 

@@ -1,11 +1,14 @@
 //! The functions, the table and the queues, and Lambda's pollers one batch at a time.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::RetryPartition;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::Router;
 use domain::address::Policy;
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +54,9 @@ pub const STREAM_BATCH: usize = 25;
 /// The SDK's own wait before it repeats a call: there is no network between us and this AWS.
 const RETRY_BACKOFF: Duration = Duration::from_millis(1);
 
+/// How many were made in this process.
+static WORLDS: AtomicU64 = AtomicU64::new(0);
+
 /// The relay and what it stands on. Making a second one on the same AWS is what a deployment is:
 /// whatever a process remembered is gone.
 #[derive(Clone)]
@@ -70,14 +76,30 @@ pub struct World {
 
 impl World {
     pub async fn new(aws: Aws, clock: simulator::Clock, dice: Dice) -> anyhow::Result<World> {
+        let sdk = sdk_config(aws.http_client());
+        World::with(aws, clock, dice, Egress::new(loopback())?, &sdk).await
+    }
+
+    /// The same, reaching AWS by `sdk` and endpoints by `egress`.
+    pub(crate) async fn with(
+        aws: Aws,
+        clock: simulator::Clock,
+        dice: Dice,
+        egress: Egress,
+        sdk: &SdkConfig,
+    ) -> anyhow::Result<World> {
         aws.watch("sk", &[EVENT_PREFIX, SNAPSHOT_PREFIX]);
         let wakes = queue(&aws, WAKES, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
         let aside = queue(&aws, ASIDE, WAKES_DEAD, WAKE_VISIBILITY, WAKE_RECEIVES_MAX);
         let arrivals = queue(&aws, INBOX, INBOX_DEAD, INBOX_VISIBILITY, INBOX_RECEIVES_MAX);
-        let sdk = sdk_config(&aws);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        // The SDK's retries are rationed for each process. Worlds share one, and are not to meet in it.
+        let rations = RetryPartition::new(format!("world-{}", WORLDS.fetch_add(1, Relaxed)));
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(sdk);
+        let dynamodb = dynamodb.retry_partition(rations.clone()).build();
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
         table::create(&dynamodb).await?;
-        let sqs = aws_sdk_sqs::Client::new(&sdk);
+        let sqs = aws_sdk_sqs::config::Builder::from(sdk).retry_partition(rations.clone()).build();
+        let sqs = aws_sdk_sqs::Client::from_conf(sqs);
 
         let now = {
             let clock = clock.clone();
@@ -85,12 +107,12 @@ impl World {
         };
         let store = Store::new(dynamodb, table::TABLE, now.clone());
         aws.create_key(KEY);
-        let kms = aws_sdk_kms::Client::new(&sdk);
+        let kms = aws_sdk_kms::config::Builder::from(sdk).retry_partition(rations).build();
+        let kms = aws_sdk_kms::Client::from_conf(kms);
         let vault = Vault::new(kms, KEY, store.clone());
         let wakes = queue::Wakes::new(sqs.clone(), wakes).with_aside(aside);
         let arrivals = queue::Inbox::new(sqs, arrivals);
         let subscriptions = Subscriptions::new(store.clone(), vault.clone(), now.clone());
-        let egress = Egress::new(loopback())?;
         Ok(World {
             ingest: Ingest { store: store.clone(), inbox: arrivals, clock: now.clone() },
             inbox: Inbox { store: store.clone() },
@@ -234,13 +256,13 @@ fn queue(
 }
 
 /// What all clients of this AWS are made from.
-fn sdk_config(aws: &Aws) -> SdkConfig {
+pub(crate) fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
     let credentials = Credentials::new("local", "local", None, None, "local");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::standard().with_initial_backoff(RETRY_BACKOFF))
-        .http_client(aws.http_client())
+        .http_client(http_client)
         .build()
 }

@@ -17,6 +17,7 @@ mod read_units;
 mod road;
 mod serve;
 mod signing;
+mod simulation;
 mod stage;
 mod template;
 mod vault;

@@ -1,0 +1,172 @@
+//! The endpoints of tenants: what they answer, and what must be true of every POST.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::delivery::ErrorClass;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use relay::egress::{Answer, Post};
+use simulator::endpoint;
+
+use super::Model;
+use super::bandwidth::event_in;
+use super::ledger;
+use super::scene::Scene;
+use super::tenants::{Mood, NOTICED};
+
+/// What endpoints were sent.
+#[derive(Default)]
+pub(super) struct Received {
+    /// Events by subscription and order, in the order of their first attempts.
+    firsts: BTreeMap<(usize, String), Vec<String>>,
+    /// By subscription and event, the `webhook-id`.
+    ids: BTreeMap<(usize, usize), String>,
+    /// Subscription and event, of what was answered with success.
+    pub(super) taken: BTreeSet<(usize, usize)>,
+}
+
+/// Answers one POST.
+pub(super) fn answer(
+    scene: &Scene,
+    model: &Arc<Mutex<Model>>,
+    post: &Post<'_>,
+) -> BoxFuture<'static, Answer> {
+    let model = &mut *super::lock(model);
+    let headers = headers(post);
+    let place = model.subscriptions.iter().position(|one| one.url == post.url);
+    let event = event_in(&post.body).filter(|event| *event < model.events().len());
+    let (Some(place), Some(event)) = (place, event) else {
+        scene.break_with(format!("a POST that nobody can have asked for, to {}", post.url));
+        return async { Answer::of(404, "") }.boxed();
+    };
+    if let Err(what) = judge(scene, model, place, event, &headers, &post.body) {
+        let id = &model.subscriptions[place].id;
+        scene.break_with(format!("{what}: event {event} to {id}"));
+    }
+    let subscription = &mut model.subscriptions[place];
+    let mood = subscription.mood(&scene.draw, scene.clock.now());
+    let status = match mood {
+        Mood::Well => Some(204),
+        Mood::Failing => Some(500),
+        Mood::Odd => Some(*scene.draw.pick(&[200, 202, 302, 404, 429, 503])),
+        Mood::Gone => Some(410),
+        Mood::Hanging | Mood::Refusing => None,
+    };
+    subscription.said_gone |= status == Some(410);
+    let line = format!("  POST of event {event} to {}: {mood:?} {status:?}", subscription.id);
+    let same_each_time = post.headers.iter().filter(|(name, _)| name != "webhook-signature");
+    let headers: String =
+        same_each_time.map(|(name, value)| format!("{name}: {value}\n")).collect();
+    scene.note_whole(line, &format!("{headers}{}", post.body));
+    scene.count("POSTs");
+    if status.is_some_and(|status| status < 300) && !model.received.taken.insert((place, event)) {
+        scene.count("repeats");
+    }
+    let takes = scene.draw.within(0..1500);
+    async move {
+        pause(takes).await;
+        match (mood, status) {
+            (_, Some(status)) => Answer::of(status, "said the endpoint"),
+            (Mood::Refusing, None) => Answer::none(ErrorClass::Connect),
+            (_, None) => std::future::pending().await,
+        }
+    }
+    .boxed()
+}
+
+/// Goes by the runtime's time, which stands still but for what the run lets pass.
+#[expect(clippy::disallowed_methods, reason = "endpoints take their time")]
+async fn pause(millis: usize) {
+    tokio::time::sleep(Duration::from_millis(millis as u64)).await;
+}
+
+/// Whether a POST is as it must be.
+fn judge(
+    scene: &Scene,
+    model: &mut Model,
+    place: usize,
+    n: usize,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<(), String> {
+    let now = scene.clock.now();
+    let subscription = &model.subscriptions[place];
+    let event = &model.bandwidth.events[n];
+    if event.owner != Some(subscription.tenant) {
+        return Err("a POST to the wrong tenant".into());
+    }
+    if !subscription.matches(event) {
+        return Err("a POST that was not asked for".into());
+    }
+    if subscription.deleted_at.is_some_and(|at| at + NOTICED < now) {
+        return Err("a POST to a subscription that is gone".into());
+    }
+    if subscription.enabled.is_some_and(|(on, since)| !on && since + NOTICED < now)
+        && !subscription.is_busy
+    {
+        return Err("a POST to a subscription that is disabled".into());
+    }
+    verify(scene, model, place, headers, body)?;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let attempt: usize = header("hookline-attempt").and_then(|n| n.parse().ok()).unwrap_or(0);
+    if !(1..=model.subscriptions[place].attempts_max()).contains(&attempt) {
+        return Err(format!("attempt {attempt} is not within limits"));
+    }
+    let id = header("webhook-id").unwrap_or_default();
+    if model.received.ids.entry((place, n)).or_insert(id.into()) != id {
+        return Err("the webhook-id changed".into());
+    }
+    let Some(key) = scene.aside(|| ledger::key_of(&scene.aws, event)) else {
+        return Err("a POST of an event that is not in the table".into());
+    };
+    let firsts = model.received.firsts.entry((place, event.subject.clone())).or_default();
+    if firsts.contains(&key) {
+        return Ok(());
+    }
+    let overtook = firsts.iter().any(|before| *before > key);
+    firsts.push(key);
+    match overtook && header("hookline-late").is_none() {
+        true => Err("first attempts are out of order".into()),
+        false => Ok(()),
+    }
+}
+
+/// The newest secret signs, unless it was made just now: then one of the last two does.
+fn verify(
+    scene: &Scene,
+    model: &Model,
+    place: usize,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<(), String> {
+    let subscription = &model.subscriptions[place];
+    let Some((newest, told_at)) = subscription.secrets.last() else { return Ok(()) };
+    if subscription.rotations_unknown > 1 {
+        // The second of these puts an end to the last secret that the tenant knows.
+        return Ok(());
+    }
+    let is_new = *told_at + NOTICED > scene.clock.now();
+    let before = subscription.secrets.iter().rev().nth(1).filter(|_| is_new);
+    let secrets = [Some(newest), before.map(|(secret, _)| secret)];
+    let mut verified =
+        secrets.iter().flatten().map(|secret| endpoint::verify(secret, headers, body.as_bytes()));
+    match verified.any(|verified| verified.is_ok()) {
+        true => Ok(()),
+        false => Err("the signature is not that of a secret of then".into()),
+    }
+}
+
+fn headers(post: &Post<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &post.headers {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(name), HeaderValue::try_from(value.as_str()))
+        {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}

@@ -1,0 +1,218 @@
+//! The way to AWS: a handler may die, or another one go on, before a call is applied and after it.
+//!
+//! Here planted bugs come in, at the boundary of the product, so that it has no place for them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+
+use super::scene::Scene;
+use super::tasks::{Role, Worker, turn};
+
+/// A bug that the relay could have, and that a run must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// fanout puts a delivery `behind` another without the check that this one is still pending.
+    BehindWithoutCheck,
+    /// deliver writes an attempt before it sends the wake for the next.
+    AttemptBeforeWake,
+    /// deliver, reading on in a lane, stops at a delivery that is finished.
+    WalkToTheNextOnly,
+    /// ingest answers before its put is applied.
+    AckBeforeStore,
+}
+
+#[derive(Clone)]
+pub(super) struct Wire {
+    scene: Arc<Scene>,
+    mutation: Option<Mutation>,
+    /// Calls that were answered and are still to be applied, by worker.
+    owed: Arc<Mutex<BTreeMap<u64, Vec<Request>>>>,
+}
+
+/// A call, by its target and its body.
+#[derive(Clone)]
+struct Request {
+    target: String,
+    body: Value,
+}
+
+impl Wire {
+    pub(super) fn new(scene: Arc<Scene>, mutation: Option<Mutation>) -> Wire {
+        Wire { scene, mutation, owed: Arc::default() }
+    }
+
+    pub(super) fn http_client(&self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self.clone());
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// Applies what was answered too early.
+    pub(super) fn pay(&self, worker: Worker) {
+        for request in self.take_owed(worker) {
+            let _ = apply(&self.scene, request).now_or_never();
+        }
+    }
+
+    /// The worker is gone, and what it owed with it.
+    pub(super) fn forget(&self, worker: Worker) {
+        self.take_owed(worker);
+    }
+
+    fn take_owed(&self, worker: Worker) -> Vec<Request> {
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.remove(&worker.id).unwrap_or_default()
+    }
+
+    fn answer(&self, worker: Worker, mut request: Request) -> HttpConnectorFuture {
+        let body = &mut request.body;
+        match (self.mutation, worker.role, request.target.rsplit('.').next().unwrap_or_default()) {
+            (Some(Mutation::BehindWithoutCheck), Role::Fanout, "TransactWriteItems") => {
+                if let Some(items) = body["TransactItems"].as_array_mut() {
+                    items.retain(|item| item.get("ConditionCheck").is_none());
+                }
+            }
+            (Some(Mutation::WalkToTheNextOnly), Role::Deliver, "Query")
+                if body["FilterExpression"].is_string() =>
+            {
+                body["Limit"] = 1.into();
+                return HttpConnectorFuture::new(apply(&self.scene, request).map(without_more));
+            }
+            (Some(Mutation::AttemptBeforeWake), Role::Deliver, "SendMessage")
+            | (Some(Mutation::AckBeforeStore), Role::Ingest, "PutItem") => {
+                return HttpConnectorFuture::ready(self.owe(worker, request));
+            }
+            _ => {}
+        }
+        apply(&self.scene, request)
+    }
+
+    /// Answers a call as if it had been applied.
+    fn owe(&self, worker: Worker, request: Request) -> Result<HttpResponse, ConnectorError> {
+        let answer = match request.target.ends_with("SendMessage") {
+            true => json!({ "MessageId": "0" }),
+            false => json!({}),
+        };
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.entry(worker.id).or_default().push(request);
+        let mut response =
+            HttpResponse::new(StatusCode::try_from(200).map_err(other)?, answer.to_string().into());
+        response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+        Ok(response)
+    }
+
+    fn note(&self, worker: Worker, request: &Request) {
+        let operation = request.target.rsplit('.').next().unwrap_or_default();
+        let Worker { id, role } = worker;
+        self.scene.count(&format!("calls of {role:?}"));
+        let line = format!("  {role:?} {id}: {operation} {}", about(&request.body));
+        let mut body = request.body.clone();
+        leave_out_random(&mut body);
+        self.scene.note_whole(line, &body.to_string());
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Some(worker) = self.scene.current() else {
+            return self.scene.aws.call(request);
+        };
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let body = request.body().bytes().unwrap_or_default();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let request = Request { target, body };
+        let wire = self.clone();
+        HttpConnectorFuture::new(async move {
+            turn().await;
+            wire.note(worker, &request);
+            let is_update = request.target.ends_with("UpdateItem");
+            let answer = wire.answer(worker, request).await;
+            turn().await;
+            if is_update {
+                wire.pay(worker);
+            }
+            answer
+        })
+    }
+}
+
+fn apply(scene: &Scene, request: Request) -> HttpConnectorFuture {
+    let mut http = HttpRequest::new(SdkBody::from(request.body.to_string()));
+    http.headers_mut().insert("x-amz-target", request.target);
+    scene.aws.call(http)
+}
+
+/// An answer that says that there is no more to read.
+fn without_more(
+    answer: Result<HttpResponse, ConnectorError>,
+) -> Result<HttpResponse, ConnectorError> {
+    let mut answer = answer?;
+    let body = answer.body().bytes().unwrap_or_default();
+    let mut body: Value = serde_json::from_slice(body).map_err(other)?;
+    if let Some(body) = body.as_object_mut() {
+        body.remove("LastEvaluatedKey");
+    }
+    *answer.body_mut() = SdkBody::from(body.to_string());
+    Ok(answer)
+}
+
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+    ConnectorError::other(error.into(), None)
+}
+
+/// What a call is about, in a few words.
+fn about(body: &Value) -> String {
+    let first = &body["TransactItems"][0];
+    let first = first.as_object().and_then(|item| item.values().next()).unwrap_or(body);
+    let values = &first["ExpressionAttributeValues"];
+    let keys =
+        [&first["Key"]["pk"], &first["Key"]["sk"], &first["Item"]["pk"], &first["Item"]["sk"]];
+    let values = [":pk", ":lane", ":key", ":partition"].map(|name| &values[name]);
+    let texts = keys.into_iter().chain(values).filter_map(|value| value["S"].as_str());
+    let message = body["MessageBody"].as_str();
+    let delay = body["DelaySeconds"].as_i64().map(|seconds| format!("in {seconds} s"));
+    let words = texts.chain(message.filter(|body| body.len() < 300)).map(str::to_owned);
+    words.chain(delay).collect::<Vec<_>>().join(" ")
+}
+
+/// Drops what the system's entropy went into: the SDK's tokens, secrets, and what keys sealed.
+fn leave_out_random(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for random in ["ClientRequestToken", "secrets", "wrapped", "CiphertextBlob"] {
+                fields.remove(random);
+            }
+            fields.values_mut().for_each(leave_out_random);
+        }
+        Value::Array(values) => values.iter_mut().for_each(leave_out_random),
+        _ => {}
+    }
+}
+
+/// In place of the SDK's waits between its tries, which have a jitter of their own.
+#[derive(Debug)]
+pub(super) struct NoWait;
+
+impl AsyncSleep for NoWait {
+    fn sleep(&self, _: Duration) -> Sleep {
+        Sleep::new(turn())
+    }
+}

@@ -1,0 +1,68 @@
+//! Seeded runs of the whole relay in a world where everything goes wrong, and the bugs that such runs
+//! must find.
+
+use jiff::SignedDuration;
+use local::simulation::{Broken, Mutation, Plan, Summary, simulate};
+use tracing::subscriber::NoSubscriber;
+
+/// What goes wrong is drawn anew every few minutes.
+const TIME: SignedDuration = SignedDuration::from_mins(15);
+
+/// Runs one seed, without the logs that the other tests keep.
+fn run(seed: u64, time: SignedDuration, mutation: Option<Mutation>) -> anyhow::Result<Summary> {
+    let _quiet = tracing::subscriber::set_default(NoSubscriber::new());
+    simulate(Plan { seed, time, mutation })
+}
+
+#[test]
+fn nothing_is_lost_whatever_goes_wrong() {
+    std::thread::scope(|scope| {
+        for seed in 1..=4 {
+            scope.spawn(move || {
+                let summary = run(seed, TIME, None).unwrap_or_else(|broken| panic!("{broken}"));
+                assert!(summary.accepted > 20 && summary.ledger.delivered > 20, "{summary:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_seed_gives_the_same_run_to_the_last_call() {
+    let once = || run(7, SignedDuration::from_mins(4), None).unwrap();
+    let first = once();
+    assert_eq!(first, once());
+    assert_ne!(first.hash, run(8, SignedDuration::from_mins(1), None).unwrap().hash);
+}
+
+/// Runs seeds until one finds the bug; it is found by one of the first `seeds`.
+#[track_caller]
+fn check(mutation: Mutation, seeds: u64, expected: &str) {
+    let found = (1..=seeds).find_map(|seed| {
+        let broken = run(seed, TIME, Some(mutation)).err()?;
+        let broken = broken.downcast::<Broken>().unwrap();
+        assert_eq!((broken.seed, broken.steps.len()), (seed, 30));
+        Some(broken.what)
+    });
+    let found = found.unwrap_or_else(|| panic!("{seeds} seeds do not find {mutation:?}"));
+    assert!(found.contains(expected), "{found}");
+}
+
+#[test]
+fn a_delivery_put_behind_one_that_may_be_finished_is_found_stuck() {
+    check(Mutation::BehindWithoutCheck, 6, "waits for nothing");
+}
+
+#[test]
+fn an_attempt_written_before_the_next_wake_is_sent_is_found_stuck() {
+    check(Mutation::AttemptBeforeWake, 4, "waits for nothing");
+}
+
+#[test]
+fn a_walk_that_stops_at_a_finished_delivery_is_found() {
+    check(Mutation::WalkToTheNextOnly, 4, "waits for nothing");
+}
+
+#[test]
+fn an_answer_given_before_the_event_is_stored_is_found() {
+    check(Mutation::AckBeforeStore, 4, "is lost");
+}
