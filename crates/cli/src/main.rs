@@ -10,6 +10,7 @@ mod place;
 mod recover;
 mod send;
 mod setup;
+mod simulate;
 mod timeline;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Audit(audit::Options),
     /// Fans out again what is stored, after records of the stream were lost
     Recover(recover::Options),
+    /// Plays hours in which everything goes wrong, and checks that nothing is lost
+    Simulate(simulate::Options),
     /// Prints the description of the relay's own API, in OpenAPI
     Openapi,
     /// Posts a notification as Bandwidth would
@@ -53,6 +56,7 @@ async fn main() -> ExitCode {
         Command::Setup(options) => setup::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Recover(options) => recover::run(options).await,
+        Command::Simulate(options) => simulate::run(options).await,
         Command::Openapi => openapi::run(),
         Command::Send(options) => send::run(options).await,
         Command::Listen(options) => listen::run(options).await,

@@ -209,9 +209,8 @@ impl Shared {
     fn verify_with(&self, secret: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
         let any_time = self.ignores_timestamps.load(Ordering::SeqCst);
         if !any_time && secret.starts_with("whpk_") {
-            let timestamp: i64 = header(headers, "webhook-timestamp")?
-                .parse()
-                .map_err(|_| "bad timestamp")?;
+            let timestamp: i64 =
+                header(headers, "webhook-timestamp")?.parse().map_err(|_| "bad timestamp")?;
             let now = Clock::system().now().as_second();
             if now.abs_diff(timestamp) > TOLERANCE_SECONDS {
                 return Err("timestamp too old or too new".into());

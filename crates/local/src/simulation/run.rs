@@ -29,7 +29,7 @@ use super::tenants::Wish;
 use super::wire::{NoWait, Wire};
 use super::{Broken, Plan, SharedModel, Summary, endpoints, lock};
 use crate::World;
-use crate::world::{INBOX, INBOX_DEAD, WAKES, WAKES_DEAD, loopback, sdk_config};
+use crate::world::{ASIDE, INBOX, INBOX_DEAD, WAKES, WAKES_DEAD, loopback, sdk_config};
 
 /// Lambda's pause after a batch of the stream that failed.
 const STREAM_PAUSE: SignedDuration = SignedDuration::from_secs(10);
@@ -68,7 +68,7 @@ struct Run {
     /// Requests of tenants that are on their way.
     asked: Vec<(Worker, usize, Wish)>,
     /// Messages that the queue will give once more although they were deleted.
-    again: Vec<(Timestamp, Message)>,
+    again: Vec<(Timestamp, &'static str, Message)>,
     next: Times,
     ends_at: Timestamp,
 }
@@ -292,7 +292,7 @@ impl Run {
     /// The table, once nothing is left to do.
     fn at_rest(&self) -> Option<Table> {
         let aws = &self.scene.aws;
-        let queues = [WAKES, WAKES_DEAD, INBOX, INBOX_DEAD];
+        let queues = [WAKES, ASIDE, WAKES_DEAD, INBOX, INBOX_DEAD];
         let model = lock(&self.model);
         let quiet = self.is_over()
             && self.tasks.is_empty()
@@ -314,8 +314,10 @@ impl Run {
         if !self.is_over() {
             times.extend([next.event, next.wish, next.weather, next.deployment, self.ends_at]);
         }
-        times.extend([WAKES, INBOX].iter().filter_map(|name| aws.queue(name).next_visible_at()));
-        times.extend(self.again.iter().map(|(at, _)| *at));
+        times.extend(
+            [WAKES, ASIDE, INBOX].iter().filter_map(|name| aws.queue(name).next_visible_at()),
+        );
+        times.extend(self.again.iter().map(|(at, ..)| *at));
         times.extend(lock(&self.model).bandwidth.next_post_at());
         if aws.stream().first().is_some() {
             times.push(next.stream);

@@ -6,7 +6,7 @@ use simulator::aws::Message;
 
 use super::{Outcome, Run};
 use crate::simulation::tasks::Role;
-use crate::world::{INBOX, WAKES};
+use crate::world::{ASIDE, INBOX, WAKES};
 
 /// Handlers of one function at a time.
 const DELIVERS_MAX: usize = 8;
@@ -32,22 +32,25 @@ impl Run {
         let scene = self.scene.clone();
         let twice = scene.weather().twice;
         let waits = |name| scene.aws.queue(name).next_visible_at().is_some_and(|at| at <= now);
-        if waits(WAKES) && self.tasks.count(Role::Deliver) < DELIVERS_MAX && scene.draw.chance(0.2)
-        {
-            let mut wakes = self.world.receive_wakes(scene.draw.within(1..6));
+        for queue in [WAKES, ASIDE] {
+            let is_free = self.tasks.count(Role::Deliver) < DELIVERS_MAX;
+            if !waits(queue) || !is_free || !scene.draw.chance(0.2) {
+                continue;
+            }
+            let mut wakes = self.world.receive_wakes(queue, scene.draw.within(1..6));
             while !wakes.is_empty() {
                 // In whatever order.
                 let wake = wakes.swap_remove(scene.draw.within(0..wakes.len()));
                 if scene.draw.chance(twice) {
                     scene.count("fault: message given twice");
-                    self.again.push((now + scene.draw.seconds(0..120), wake.clone()));
+                    self.again.push((now + scene.draw.seconds(0..120), queue, wake.clone()));
                 }
-                self.deliver(wake);
+                self.deliver(queue, wake);
             }
         }
-        let due: Vec<_> = self.again.extract_if(.., |(at, _)| *at <= now).collect();
-        for (_, wake) in due {
-            self.deliver(wake);
+        let due: Vec<_> = self.again.extract_if(.., |(at, ..)| *at <= now).collect();
+        for (_, queue, wake) in due {
+            self.deliver(queue, wake);
         }
         if waits(INBOX) && self.tasks.count(Role::Inbox) < INBOXES_MAX {
             for message in scene.aws.queue(INBOX).receive(1) {
@@ -60,11 +63,11 @@ impl Run {
         }
     }
 
-    pub(super) fn deliver(&mut self, wake: Message) {
+    pub(super) fn deliver(&mut self, queue: &'static str, wake: Message) {
         let world = self.world.clone();
         let now = self.now();
         self.tasks.spawn(Role::Deliver, now, async move {
-            world.handle_wake(&wake).await;
+            world.handle_wake(queue, &wake).await;
             Outcome::Over
         });
     }
