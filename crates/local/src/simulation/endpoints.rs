@@ -8,6 +8,7 @@ use domain::delivery::ErrorClass;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use relay::egress::{Answer, Post};
 use simulator::endpoint;
 
@@ -134,7 +135,7 @@ fn judge(
     }
 }
 
-/// The newest secret signs, unless it was made just now: then one of the last two does.
+/// The newest secret signs, or one that was the newest until just now.
 fn verify(
     scene: &Scene,
     model: &Model,
@@ -143,16 +144,17 @@ fn verify(
     body: &str,
 ) -> Result<(), String> {
     let subscription = &model.subscriptions[place];
-    let Some((newest, told_at)) = subscription.secrets.last() else { return Ok(()) };
-    if subscription.rotations_unknown > 1 {
-        // The second of these puts an end to the last secret that the tenant knows.
+    let now = scene.clock.now();
+    // The second rotation without an answer puts an end to the last secret that the tenant knows.
+    let is_blind = subscription.rotations_unknown > 1 || now < subscription.blind_until;
+    if subscription.secrets.is_empty() || is_blind {
         return Ok(());
     }
-    let is_new = *told_at + NOTICED > scene.clock.now();
-    let before = subscription.secrets.iter().rev().nth(1).filter(|_| is_new);
-    let secrets = [Some(newest), before.map(|(secret, _)| secret)];
+    let next_at = subscription.secrets.iter().skip(1).map(|(_, told_at)| *told_at + NOTICED);
+    let until = next_at.chain([Timestamp::MAX]);
+    let current = subscription.secrets.iter().zip(until).filter(|(_, until)| *until > now);
     let mut verified =
-        secrets.iter().flatten().map(|secret| endpoint::verify(secret, headers, body.as_bytes()));
+        current.map(|((secret, _), _)| endpoint::verify(secret, headers, body.as_bytes()));
     match verified.any(|verified| verified.is_ok()) {
         true => Ok(()),
         false => Err("the signature is not that of a secret of then".into()),

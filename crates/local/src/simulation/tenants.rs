@@ -38,6 +38,8 @@ pub(super) struct Subscription {
     pub(super) secrets: Vec<(String, Timestamp)>,
     /// Rotations since then whose outcome the tenant does not know.
     pub(super) rotations_unknown: usize,
+    /// Until then a function may go by secrets that the tenant was never told.
+    pub(super) blind_until: Timestamp,
     /// The endpoint has answered 410, which may end the subscription.
     pub(super) said_gone: bool,
     /// A request about it is on its way.
@@ -98,6 +100,7 @@ impl Subscription {
             deleted_at: None,
             secrets: Vec::new(),
             rotations_unknown: 0,
+            blind_until: now,
             said_gone: false,
             is_busy: false,
             settled: false,

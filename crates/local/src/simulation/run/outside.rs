@@ -7,7 +7,7 @@ use crate::simulation::bandwidth::TENANTS;
 use crate::simulation::lock;
 use crate::simulation::requests::{self, Heard};
 use crate::simulation::tasks::Role;
-use crate::simulation::tenants::{Subscription, Wish};
+use crate::simulation::tenants::{NOTICED, Subscription, Wish};
 use crate::simulation::weather::Weather;
 
 /// Subscriptions of one tenant.
@@ -127,6 +127,9 @@ impl Run {
                 one.secrets.push((secret, now));
             }
             (Wish::Rotate, Heard::Secret(secret)) => {
+                if one.rotations_unknown > 1 {
+                    one.blind_until = now + NOTICED;
+                }
                 one.rotations_unknown = 0;
                 one.secrets.push((secret, now));
             }
