@@ -6,7 +6,7 @@ use local::simulation::{Broken, Mutation, Plan, Summary, simulate};
 use tracing::subscriber::NoSubscriber;
 
 /// What goes wrong is drawn anew every few minutes.
-const TIME: SignedDuration = SignedDuration::from_mins(12);
+const TIME: SignedDuration = SignedDuration::from_mins(15);
 
 /// Runs one seed, without the logs that the other tests keep.
 fn run(seed: u64, time: SignedDuration, mutation: Option<Mutation>) -> anyhow::Result<Summary> {
