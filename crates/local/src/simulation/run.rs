@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use axum::Router;
 use domain::upstream::{IngestCredentials, Rule, Upstream};
@@ -111,7 +112,11 @@ impl Run {
         })?;
         let wire = Wire::new(scene.clone(), plan.mutation);
         let sdk = sdk_config(wire.http_client()).into_builder();
-        let sdk = sdk.sleep_impl(SharedAsyncSleep::new(NoWait)).build();
+        // What watches for uploads that stall goes by the system's clock.
+        let sdk = sdk
+            .sleep_impl(SharedAsyncSleep::new(NoWait))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
         let world = world(&scene, &egress, &sdk).await?;
         let tokens = set_up(&world).await?;
         // Calls of no handler are not met by faults.

@@ -36,7 +36,7 @@ fn a_seed_gives_the_same_run_to_the_last_call() {
 
 /// Runs seeds until one finds the bug; it is found by one of the first `seeds`.
 #[track_caller]
-fn check(mutation: Mutation, seeds: u64, expected: &str) {
+fn check(mutation: Mutation, seeds: u64, expected: &[&str]) {
     let found = (1..=seeds).find_map(|seed| {
         let broken = run(seed, TIME, Some(mutation)).err()?;
         let broken = broken.downcast::<Broken>().unwrap();
@@ -44,25 +44,26 @@ fn check(mutation: Mutation, seeds: u64, expected: &str) {
         Some(broken.what)
     });
     let found = found.unwrap_or_else(|| panic!("{seeds} seeds do not find {mutation:?}"));
-    assert!(found.contains(expected), "{found}");
+    assert!(expected.iter().any(|expected| found.contains(expected)), "{found}");
 }
 
 #[test]
 fn a_delivery_put_behind_one_that_may_be_finished_is_found_stuck() {
-    check(Mutation::BehindWithoutCheck, 6, "waits for nothing");
+    check(Mutation::BehindWithoutCheck, 6, &["waits for nothing"]);
 }
 
 #[test]
 fn an_attempt_written_before_the_next_wake_is_sent_is_found_stuck() {
-    check(Mutation::AttemptBeforeWake, 4, "waits for nothing");
+    check(Mutation::AttemptBeforeWake, 4, &["waits for nothing"]);
 }
 
 #[test]
 fn a_walk_that_stops_at_a_finished_delivery_is_found() {
-    check(Mutation::WalkToTheNextOnly, 4, "waits for nothing");
+    check(Mutation::WalkToTheNextOnly, 4, &["waits for nothing"]);
 }
 
 #[test]
 fn an_answer_given_before_the_event_is_stored_is_found() {
-    check(Mutation::AckBeforeStore, 4, "is lost");
+    // An event without a date that was lost is another one when a copy of it comes.
+    check(Mutation::AckBeforeStore, 4, &["is lost", "the webhook-id changed"]);
 }
