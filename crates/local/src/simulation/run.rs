@@ -198,7 +198,7 @@ impl Run {
             return self.tasks.stand_still(worker, self.now() + draw.seconds(1..50));
         }
         if draw.chance(DELAYED) {
-            let delay = SignedDuration::from_millis(draw.within(1..400) as i64);
+            let delay = SignedDuration::from_millis(draw.within(1..1500) as i64);
             return self.tasks.stand_still(worker, self.now() + delay);
         }
         if draw.chance(0.2) {
