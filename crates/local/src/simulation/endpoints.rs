@@ -56,7 +56,7 @@ pub(super) fn answer(
         Mood::Gone => Some(410),
         Mood::Hanging | Mood::Refusing => None,
     };
-    subscription.said_gone |= status == Some(410);
+    subscription.said_gone += usize::from(status == Some(410));
     let line = format!("  POST of event {event} to {}: {mood:?} {status:?}", subscription.id);
     let same_each_time = post.headers.iter().filter(|(name, _)| name != "webhook-signature");
     let headers: String =

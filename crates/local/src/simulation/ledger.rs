@@ -79,7 +79,8 @@ impl Table {
             let look = if is_pending { LAST_LOOK } else { SignedDuration::ZERO };
             is_parked && at.is_some_and(|at| at + look > now)
         };
-        let is_job = |item: &&Value| text(item, "pk") == Some("JOBS");
+        // Schedule has yet to do something.
+        let is_job = |item: &&Value| matches!(text(item, "pk"), Some("JOBS" | "BREAKERS"));
         self.0.iter().any(|item| due(&item) || is_job(&item))
     }
 
@@ -233,14 +234,15 @@ fn judge(
     match text(one, "state").unwrap_or_default() {
         "delivered" if !taken => Err("is delivered, and its endpoint knows nothing of it"),
         "delivered" => Ok(()),
-        "dead" if made == subscription.attempts_max() || subscription.may_be_gone() => Ok(()),
+        "dead" if made > subscription.waits.len() || subscription.may_be_gone() => Ok(()),
         "dead" => Err("is dead before its time"),
         "superseded" if subscription.mode == Mode::Latest => Ok(()),
         "superseded" => Err("is superseded without a reason"),
         "pending" => {
             let is_set = |name: &str| one[name]["BOOL"].as_bool() == Some(true);
             let held = text(one, "due").is_some_and(|due| due.starts_with("HELD#"));
-            let is_off = subscription.enabled.is_none_or(|(on, _)| !on) || subscription.said_gone;
+            let is_off =
+                subscription.enabled.is_none_or(|(on, _)| !on) || subscription.said_gone > 0;
             match () {
                 () if is_set("halted") || (held && is_off) => Ok(()),
                 () if is_set("behind") && one_waits => Ok(()),

@@ -41,7 +41,7 @@ pub(super) struct Subscription {
     /// Until then a function may go by secrets that the tenant was never told.
     pub(super) blind_until: Timestamp,
     /// The endpoint has answered 410, which may end the subscription.
-    pub(super) said_gone: bool,
+    pub(super) said_gone: usize,
     /// A request about it is on its way.
     pub(super) is_busy: bool,
     /// All is as it is to stay.
@@ -101,7 +101,7 @@ impl Subscription {
             secrets: Vec::new(),
             rotations_unknown: 0,
             blind_until: now,
-            said_gone: false,
+            said_gone: 0,
             is_busy: false,
             settled: false,
             mood: Mood::Well,
@@ -124,12 +124,13 @@ impl Subscription {
     }
 
     pub(super) fn attempts_max(&self) -> usize {
-        self.waits.len() + 1
+        // One that the endpoint answered so is made again when the subscription is enabled.
+        self.waits.len() + 1 + self.said_gone
     }
 
     /// It has ended, or may have.
     pub(super) fn may_be_gone(&self) -> bool {
-        self.delete_asked || self.said_gone
+        self.delete_asked || self.said_gone > 0
     }
 
     pub(super) fn wanted(&self) -> Wanted {

@@ -135,7 +135,7 @@ impl Run {
             }
             (Wish::Enable(on), Heard::Done) => one.enabled = Some((on, now)),
             (Wish::Delete, Heard::Done | Heard::NotFound) => one.deleted_at = Some(now),
-            (_, Heard::NotFound) if one.said_gone => one.delete_asked = true,
+            (_, Heard::NotFound) if one.said_gone > 0 => one.delete_asked = true,
             (wish, _) => return one.heard_nothing(wish),
         }
         one.settled = self.is_over();
