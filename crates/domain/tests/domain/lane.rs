@@ -3,8 +3,8 @@
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::{
-    FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Turn, Walk, after_attempt,
-    place, turn, walk,
+    self, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Turn, Walk,
+    after_attempt, place, turn, walk,
 };
 use domain::retry::WAITS;
 use domain::subscription::Policy;
@@ -143,6 +143,22 @@ fn seconds(count: i64) -> SignedDuration {
 
 fn failed(pause: i64) -> Outcome {
     Outcome::Failed { pause: seconds(pause) }
+}
+
+#[test]
+fn where_only_the_newest_counts_what_is_older_is_outdated() {
+    let own = delivery(5, State::Pending);
+    let is_outdated = |own: &Delivery, newest| lane::is_outdated(own, &delivery(9, newest));
+    assert!(is_outdated(&own, State::Pending) && is_outdated(&own, State::Delivered));
+    assert!(!is_outdated(&own, State::Dead), "nobody was told of that");
+    assert!(!lane::is_outdated(&own, &own));
+    for told in [
+        Delivery { late: true, ..own.clone() },
+        Delivery { replayed: true, ..own.clone() },
+        Delivery { attempts_before: 3, ..own.clone() },
+    ] {
+        assert!(!is_outdated(&told, State::Delivered));
+    }
 }
 
 #[test]

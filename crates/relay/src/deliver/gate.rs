@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::delivery::{Delivery, ErrorClass};
 use domain::health::{self, Gate};
+use domain::lane;
 use domain::subscription::{Mode, Subscription};
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,7 +36,8 @@ pub(super) async fn enter(
         return rest(deliver, wake, delivery).await;
     }
     if subscription.mode == Mode::Latest
-        && deliver.store.pending_after(lane, &delivery.key).await?.is_some()
+        && let Some(newest) = deliver.store.newest(lane, None).await?
+        && lane::is_outdated(delivery, &newest)
     {
         let settled = deliver.store.supersede(lane, delivery, deliver.clock.now()).await?;
         return Ok(after(deliver, lane, delivery, settled, true).await?);
