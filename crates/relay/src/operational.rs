@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::store::{Store, StoreError, StoredEvent};
 
 /// Where an upstream's account stands otherwise. No account has such a name.
-const RELAY: &str = "(relay)";
+pub(crate) const RELAY: &str = "(relay)";
 
 /// Puts an event. Of what began at `since`, and says the same, there is one.
 pub(crate) async fn tell(

@@ -9,6 +9,7 @@ use domain::event::EventKey;
 use domain::lane::{self, Next, Outcome, Placing, Turn, Walk};
 use domain::subscription::Policy;
 use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
 
 /// What is searched.
 #[derive(Clone)]
@@ -559,4 +560,44 @@ fn planted_mistakes_are_found() {
     assert!(found(Bug::WriteBeforeWake, case(&[1], 1, 0, 1)).stuck > 0);
     assert!(found(Bug::NoTransaction, case(&[1, 2], 0, 0, 0)).stuck > 0);
     assert!(found(Bug::StopAtFinished, case(&[1, 2, 3], 1, 1, 0)).stuck > 0);
+}
+
+/// Steps of a random walk until it must have come to rest: some ten for each event, attempt and wake.
+const STEPS_MAX: usize = 20_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Lanes too long to be searched. Timers end at any moment, as if the clock jumped.
+    #[test]
+    fn long_lanes_come_to_rest_with_nothing_pending(
+        arrivals in Just((1..=9).collect::<Vec<u8>>()).prop_shuffle(),
+        in_order: bool,
+        (crashes, duplicates, failures) in (0..6_u8, 0..6_u8, 0..9_u8),
+        wait in prop::sample::select(vec![5, 3600]),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 100..500),
+    ) {
+        let mut arrivals = arrivals;
+        if in_order {
+            arrivals.sort();
+        }
+        let waits = vec![SignedDuration::from_secs(wait); 20];
+        let case = Case { waits, ..case(&arrivals, crashes, duplicates, failures) };
+        let mut lane = Lane::new(&case);
+        for pick in picks.iter().cycle().take(STEPS_MAX) {
+            let mut next = lane.after(&case);
+            if next.is_empty() {
+                break;
+            }
+            // Otherwise most of what happens is one more copy of a wake.
+            if next.iter().any(|next| next.wakes.len() <= WAKES_MAX) {
+                next.retain(|next| next.wakes.len() <= WAKES_MAX);
+            }
+            lane = next.swap_remove(pick.index(next.len()));
+            prop_assert!(lane.is_numbered());
+            prop_assert!(!in_order || lane.is_in_order(&case), "{:?}", lane.posts);
+        }
+        prop_assert!(lane.is_at_rest(&case), "it never rests: {lane:?}");
+        prop_assert!(!lane.is_stuck(&case), "{lane:?}");
+    }
 }

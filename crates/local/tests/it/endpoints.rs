@@ -277,3 +277,20 @@ async fn a_connection_that_dies_at_once_gets_a_second_try() {
     assert!(stage.is_quiet());
     assert_eq!(stage.lane_attempts(ORDER).await, 1);
 }
+
+#[tokio::test]
+async fn a_tenant_is_told_once_that_an_upstream_has_fallen_silent() {
+    let (stage, owner) = watched(None, |_, _| Answer::status(200)).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SECOND).await;
+    for (day, expected) in [(6, 0), (7, 1), (8, 1)] {
+        // Midnight is when the day ends that is looked at.
+        let two: jiff::Timestamp = format!("2026-02-0{day}T02:00:00Z").parse().unwrap();
+        stage.clock.advance_to(two - SECOND);
+        stage.world.store.set_woken_through(two - SignedDuration::from_mins(1)).await.unwrap();
+        stage.run_for(SignedDuration::from_mins(5)).await;
+        assert_eq!(told(&owner), vec!["upstream.silent"; expected], "on day {day}");
+    }
+    let message = text_of(&owner.received()[0], "Message");
+    assert!(message.contains("9900012") && message.contains("2026-02-03T10:00"), "{message}");
+}

@@ -4,7 +4,7 @@ use domain::ledger::Ledger;
 use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::Spread;
-use super::{Schedule, ScheduleError};
+use super::{Schedule, ScheduleError, silence};
 use crate::METRICS;
 use crate::audit::Audit;
 use crate::store::{Job, Page, Work};
@@ -65,6 +65,7 @@ pub(super) async fn page(
     if let Some(after) = found.next {
         return Ok(Some(format!("{tenant}#{after}")));
     }
+    silence::look(schedule, &tenant, *to).await?;
     match tenant_after(schedule, Some(tenant)).await? {
         Some(tenant) => Ok(Some(format!("{tenant}#"))),
         None => {

@@ -3,6 +3,7 @@
 mod audit;
 mod breakers;
 mod jobs;
+mod silence;
 
 pub(crate) use jobs::{NOTICE, Spread};
 

@@ -1,0 +1,42 @@
+//! Tells tenants of upstreams that used to send them notifications and send none.
+
+use std::collections::BTreeMap;
+
+use domain::operational::UPSTREAM_SILENT;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Schedule, ScheduleError};
+use crate::operational::{self, tell};
+use crate::store::Page;
+
+/// A weekend passes without a notification, and so may a holiday beside it.
+const SILENT_AFTER: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Newest entries of a feed that are looked at. An upstream that is not among them is not missed: others
+/// are that busy.
+const LOOKED_AT: u16 = 100;
+
+/// Tells a tenant of each upstream whose silence has lasted that long by `day`, which comes once a day.
+pub(super) async fn look(
+    schedule: &Schedule,
+    tenant: &str,
+    day: Timestamp,
+) -> Result<(), ScheduleError> {
+    let page = Page { limit: LOOKED_AT, newest_first: true, ..Page::default() };
+    let (entries, _) = schedule.store.feed(tenant, page).await?;
+    let mut last_heard = BTreeMap::new();
+    for entry in entries.into_iter().filter(|entry| entry.upstream != operational::RELAY) {
+        last_heard.entry(entry.upstream).or_insert(entry.received_at);
+    }
+    for (upstream, last) in last_heard {
+        let is_news = (day - SILENT_AFTER - DAY..day - SILENT_AFTER).contains(&last);
+        if is_news {
+            let message = format!("Upstream {upstream} has sent no notification since {last}.");
+            let now = schedule.clock.now();
+            tell(&schedule.store, tenant, UPSTREAM_SILENT, message, last, now).await?;
+        }
+    }
+    Ok(())
+}
