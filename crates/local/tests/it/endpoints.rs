@@ -29,9 +29,13 @@ async fn watched(
 ) -> (Stage, Endpoint) {
     let stage = Stage::with_answers(waits, script).await;
     let owner = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
-    for event_type in
-        ["endpoint.failing", "endpoint.recovered", "endpoint.disabled", "delivery.exhausted"]
-    {
+    for event_type in [
+        "endpoint.failing",
+        "endpoint.recovered",
+        "endpoint.disabled",
+        "delivery.exhausted",
+        "upstream.silent",
+    ] {
         let topic = domain::subscription::Topic::EventType(event_type.into());
         let wanted = Wanted { topic, ..Wanted::everything(TENANT, &owner.url()) };
         subscribe(&stage.world, wanted).await;
