@@ -322,7 +322,9 @@ async fn deliver(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
             let delivery = delivery(stage, &wake).await?;
             ensure!(delivery.state == State::Pending && delivery.attempts_made == 1);
             ensure!(delivery.next_at.is_some());
-            ensure!(wakes(stage)?.contains(&wake_of(stage, third, 1)?));
+            let aside = stage.world.aws.queue(local::ASIDE).bodies();
+            let wake = Wake { aside: true, ..wake_of(stage, third, 1)? };
+            ensure!(aside == [serde_json::to_string(&wake)?]);
             Ok(())
         })
         .await;
