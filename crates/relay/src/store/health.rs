@@ -153,7 +153,6 @@ impl Store {
         now: Timestamp,
     ) -> Result<Timestamp, StoreError> {
         let action = "take a slot";
-        let millis = |duration: SignedDuration| duration.as_millis();
         let free = self
             .endpoint(tenant, id)
             .update_expression("SET slot_ms = :next")
@@ -171,7 +170,7 @@ impl Store {
             .endpoint(tenant, id)
             .update_expression("SET slot_ms = slot_ms + :interval")
             .condition_expression("attribute_exists(slot_ms)")
-            .expression_attribute_values(":interval", number(millis(interval)))
+            .expression_attribute_values(":interval", number(interval.as_millis()))
             .return_values(ReturnValue::UpdatedOld)
             .send()
             .await;
