@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie verify clients schemathesis fuzz crash isolation demo dev advisories ci
+.PHONY: check test functions rie verify clients schemathesis fuzz crash kills isolation demo dev advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
@@ -12,7 +12,8 @@ verify: ; @.ci/run verify
 clients: ; @.ci/run clients
 schemathesis: ; @.ci/run schemathesis
 fuzz: ; @.ci/run fuzz
-crash: ; @KILLS=20 RATE=400 .ci/run crash
+crash: ; @.ci/run crash
+kills: ; @.ci/run kills
 isolation: ; @.ci/run isolation
 demo: ; cargo run -- demo
 dev: ; cargo run -- dev
