@@ -108,20 +108,30 @@ impl Start {
 }
 
 /// Handles each message of a batch on its own; those that fail come back, the others do not.
-pub async fn each_message<F, E>(event: SqsEvent, handle: impl Fn(String) -> F) -> SqsBatchResponse
+/// `handle` is given a message's body, and how often the queue has given it, from 1.
+pub async fn each_message<F, E>(
+    event: SqsEvent,
+    handle: impl Fn(String, u32) -> F,
+) -> SqsBatchResponse
 where
     F: Future<Output = Result<(), E>>,
     E: std::error::Error,
 {
-    let runs = event.records.into_iter().map(|SqsMessage { message_id, body, .. }| {
-        let run = handle(body.unwrap_or_default());
+    let runs = event.records.into_iter().map(|message| {
+        let receives = receives(&message);
+        let run = handle(message.body.unwrap_or_default(), receives);
         async move {
             let error = run.await.err()?;
             tracing::warn!(?error, "a message goes back to the queue");
-            message_id
+            message.message_id
         }
     });
     let mut response = SqsBatchResponse::default();
     response.set_failures(futures::future::join_all(runs).await.into_iter().flatten());
     response
+}
+
+fn receives(message: &SqsMessage) -> u32 {
+    let count = message.attributes.get("ApproximateReceiveCount");
+    count.and_then(|count| count.parse().ok()).unwrap_or(1)
 }

@@ -74,12 +74,14 @@ pub enum Turn {
     WalkOn,
 }
 
-/// Decides what a wake for attempt number `attempt` (from 0) means.
-pub fn turn(delivery: &Delivery, attempt: u32, now: Timestamp) -> Turn {
+/// Decides what a wake for attempt number `attempt` (from 0) means. `came_back`: the queue has given
+/// it before, to a handler that died or gave it back.
+pub fn turn(delivery: &Delivery, attempt: u32, came_back: bool, now: Timestamp) -> Turn {
     if delivery.state != State::Pending {
-        let finished_recently =
-            delivery.finished_at.is_some_and(|at| at.duration_until(now) < FINISHED_GRACE);
-        return if finished_recently { Turn::Later(FINISHED_GRACE) } else { Turn::WalkOn };
+        // Who had this wake before is no longer there, and in all likelihood it was who finished it.
+        let is_busy = !came_back
+            && delivery.finished_at.is_some_and(|at| at.duration_until(now) < FINISHED_GRACE);
+        return if is_busy { Turn::Later(FINISHED_GRACE) } else { Turn::WalkOn };
     }
     // Who revives a halted delivery sends a wake of its own.
     if delivery.attempts_made > attempt || delivery.halted {

@@ -179,7 +179,7 @@ impl World {
     /// Gives deliver one wake of a queue; without an error it is done with.
     pub async fn handle_wake(&self, queue: &str, message: &Message) {
         let deadline = self.clock.now() + RUN_TIME;
-        match deliver::one(&self.deliver, &message.body, deadline).await {
+        match deliver::one(&self.deliver, &message.body, message.receive_count, deadline).await {
             Ok(()) => self.aws.queue(queue).delete(&message.receipt),
             Err(error) => tracing::warn!(?error, "a wake goes back to the queue"),
         }

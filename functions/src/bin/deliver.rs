@@ -24,7 +24,9 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
         let deadline = Timestamp::from_millisecond(deadline)?;
-        let handle = |body: String| async move { deliver::one(deliver, &body, deadline).await };
+        let handle = |body: String, receives| async move {
+            deliver::one(deliver, &body, receives, deadline).await
+        };
         Ok::<_, Error>(functions::each_message(event.payload, handle).await)
     }))
     .await

@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let inbox = &Inbox { store: start.store() };
     start.settings.check()?;
     run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
-        let handle = |body: String| async move { inbox::one(inbox, &body).await };
+        let handle = |body: String, _| async move { inbox::one(inbox, &body).await };
         Ok::<_, Error>(functions::each_message(event.payload, handle).await)
     }))
     .await

@@ -81,7 +81,8 @@ fn a_wake_is_for_one_attempt_at_its_time() {
     let pending = Delivery { attempts_made: 2, ..delivery(5, State::Pending) };
     let due_in = |rest| Delivery { next_at: Some(now() + rest), ..pending.clone() };
     let check = |delivery: &Delivery, attempt, expected| {
-        assert_eq!(turn(delivery, attempt, now()), expected);
+        assert_eq!(turn(delivery, attempt, false, now()), expected);
+        assert_eq!(turn(delivery, attempt, true, now()), expected);
     };
     let second = SignedDuration::from_secs(1);
     check(&pending, 1, Turn::Stale);
@@ -99,7 +100,8 @@ fn what_is_finished_is_left_alone_for_a_while_and_then_walked_past() {
     for state in [State::Delivered, State::Dead, State::Superseded] {
         let check = |finished_at, expected| {
             let finished = Delivery { finished_at, ..delivery(5, state) };
-            assert_eq!(turn(&finished, 0, now()), expected);
+            assert_eq!(turn(&finished, 0, false, now()), expected);
+            assert_eq!(turn(&finished, 0, true, now()), Turn::WalkOn, "its handler has died");
         };
         let millisecond = SignedDuration::from_millis(1);
         check(Some(now()), Turn::Later(FINISHED_GRACE));

@@ -377,7 +377,7 @@ impl Lane {
     fn look(&self, rest: Lane, handler: Handler, event: u8, attempt: u8) -> Lane {
         let Some(item) = self.item(event) else { return rest };
         let at = Handler { event, attempt, ..handler };
-        match lane::turn(&item.delivery(event), attempt.into(), now()) {
+        match lane::turn(&item.delivery(event), attempt.into(), false, now()) {
             Turn::Stale => rest,
             Turn::Later(_) => rest.with_wake(event, attempt),
             Turn::Post => {

@@ -64,7 +64,14 @@ pub enum DeliverError {
 }
 
 /// Handles one wake, and all that stands behind its delivery, as far as `deadline` allows.
-pub async fn one(deliver: &Deliver, body: &str, deadline: Timestamp) -> Result<(), DeliverError> {
+/// `receives` is how often the queue has given it, from 1.
+pub async fn one(
+    deliver: &Deliver,
+    body: &str,
+    receives: u32,
+    deadline: Timestamp,
+) -> Result<(), DeliverError> {
+    let came_back = receives > 1;
     let mut wake = Wake::parse(body).map_err(DeliverError::Shape)?;
     let Some(mut delivery) = deliver.store.delivery(&wake.lane, &wake.key).await? else {
         let subscription = wake.lane.subscription;
@@ -72,7 +79,7 @@ pub async fn one(deliver: &Deliver, body: &str, deadline: Timestamp) -> Result<(
         return Ok(());
     };
     loop {
-        let finished = match lane::turn(&delivery, wake.attempt, deliver.clock.now()) {
+        let finished = match lane::turn(&delivery, wake.attempt, came_back, deliver.clock.now()) {
             Turn::Stale => false,
             Turn::Later(delay) => {
                 deliver.wakes.send(&wake, delay).await?;
