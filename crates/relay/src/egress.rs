@@ -78,7 +78,8 @@ struct Way {
 type LookUp = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// Answers POSTs in place of the network.
-type Exchange = Arc<dyn Fn(&Post<'_>) -> BoxFuture<'static, Answer> + Send + Sync>;
+type Exchange =
+    Arc<dyn Fn(&Post<'_>) -> BoxFuture<'static, Result<Answer, EgressError>> + Send + Sync>;
 
 /// A POST to make.
 pub struct Post<'a> {
@@ -103,7 +104,7 @@ pub struct Answer {
     pub retry_after: Option<String>,
 }
 
-/// A client could not be made.
+/// No POST could be made, for a reason of our own: it says nothing of the endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum EgressError {
     /// No TLS roots, say.
@@ -113,6 +114,9 @@ pub enum EgressError {
     Tls(#[from] rustls::Error),
     #[error("the pinned certificate cannot be read")]
     Certificate,
+    /// Sockets or memory.
+    #[error("this machine has not what a connection takes")]
+    Exhausted(#[source] io::Error),
 }
 
 impl Egress {
@@ -135,7 +139,10 @@ impl Egress {
     /// policy forbids, and the time limit, are as ever.
     pub fn answered_by(
         policy: Policy,
-        answer: impl Fn(&Post<'_>) -> BoxFuture<'static, Answer> + Send + Sync + 'static,
+        answer: impl Fn(&Post<'_>) -> BoxFuture<'static, Result<Answer, EgressError>>
+        + Send
+        + Sync
+        + 'static,
     ) -> Result<Egress, EgressError> {
         Ok(Egress { in_place: Some(Arc::new(answer)), ..Egress::new(policy)? })
     }
@@ -163,32 +170,32 @@ impl Egress {
         self.way.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes one POST. Whatever goes wrong is an answer.
-    pub async fn post(&self, post: Post<'_>) -> Answer {
+    /// Makes one POST. Whatever goes wrong there is an answer, and only what goes wrong here an error.
+    pub async fn post(&self, post: Post<'_>) -> Result<Answer, EgressError> {
         match tokio::time::timeout(POST_TIMEOUT, self.exchange(post)).await {
             Ok(answer) => answer,
-            Err(_) => Answer::none(ErrorClass::Timeout),
+            Err(_) => Ok(Answer::none(ErrorClass::Timeout)),
         }
     }
 
     /// One exchange, or two where a connection dies at once.
-    async fn exchange(&self, post: Post<'_>) -> Answer {
+    async fn exchange(&self, post: Post<'_>) -> Result<Answer, EgressError> {
         let began = Instant::now();
-        let answer = self.exchange_once(&post).await;
+        let answer = self.exchange_once(&post).await?;
         match answer.error {
             Some(ErrorClass::Protocol) if began.elapsed() < DIED_AT_ONCE => {
                 tracing::info!("a connection died at once, and the POST is made again");
                 self.exchange_once(&post).await
             }
-            _ => answer,
+            _ => Ok(answer),
         }
     }
 
-    async fn exchange_once(&self, post: &Post<'_>) -> Answer {
+    async fn exchange_once(&self, post: &Post<'_>) -> Result<Answer, EgressError> {
         let way = self.way();
         let url = match address::endpoint(post.url, &way.policy) {
             Ok(url) => url,
-            Err(refused) => return Answer::refused(&refused),
+            Err(refused) => return Ok(Answer::refused(&refused)),
         };
         if let Some(answer) = &self.in_place {
             return answer(post).await;
@@ -196,12 +203,15 @@ impl Egress {
         let client = match post.certificate {
             None => way.client,
             // There would be nothing to hold against the pin.
-            Some(_) if url.scheme() != "https" => return Answer::refused(&address::Refused::Https),
+            Some(_) if url.scheme() != "https" => {
+                return Ok(Answer::refused(&address::Refused::Https));
+            }
             Some(certificate) => match way.pinned(certificate) {
-                Ok(client) => client,
-                Err(error) => {
-                    return Answer { text: error.to_string(), ..Answer::none(ErrorClass::Tls) };
+                Err(error @ (EgressError::Certificate | EgressError::Tls(_))) => {
+                    let text = error.to_string();
+                    return Ok(Answer { text, ..Answer::none(ErrorClass::Tls) });
                 }
+                client => client?,
             },
         };
         let headers = post.headers.iter().filter_map(|(name, value)| {
@@ -211,7 +221,7 @@ impl Egress {
         let request =
             client.post(url).headers(HeaderMap::from_iter(headers)).body(post.body.clone());
         match request.send().await {
-            Ok(response) => read(response).await,
+            Ok(response) => Ok(read(response).await),
             Err(error) => Answer::failed(&error),
         }
     }
@@ -310,21 +320,34 @@ impl Answer {
         Answer { text: refused.to_string(), ..Answer::none(ErrorClass::Address) }
     }
 
-    fn failed(error: &reqwest::Error) -> Answer {
+    fn failed(error: &reqwest::Error) -> Result<Answer, EgressError> {
         if let Some(refused) =
             causes(error).find_map(|cause| cause.downcast_ref::<address::Refused>())
         {
-            return Answer::refused(refused);
+            return Ok(Answer::refused(refused));
+        }
+        let systems = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+        if let Some(code) = systems.filter_map(lacking).next() {
+            return Err(EgressError::Exhausted(io::Error::from_raw_os_error(code)));
         }
         let caused_by = |is: fn(&(dyn Error + 'static)) -> bool| causes(error).any(is);
-        Answer::none(match () {
+        Ok(Answer::none(match () {
             () if caused_by(|cause| cause.is::<NoAddress>()) => ErrorClass::Dns,
             () if caused_by(|cause| cause.is::<rustls::Error>()) => ErrorClass::Tls,
             () if error.is_timeout() => ErrorClass::Timeout,
             () if error.is_connect() => ErrorClass::Connect,
             () => ErrorClass::Protocol,
-        })
+        }))
     }
+}
+
+/// The code of an error that says that this machine has run out of something.
+///
+/// No address of our own to connect from (`EADDRNOTAVAIL`) is not among them: it is also what is said
+/// of an endpoint that has only addresses of a kind that this machine has not.
+fn lacking(error: &io::Error) -> Option<i32> {
+    let lacks = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
+    error.raw_os_error().filter(|code| lacks.contains(code))
 }
 
 /// What caused an error, and what caused that. An I/O error hides what it wraps from `source`.
@@ -359,7 +382,11 @@ impl Resolve for GuardedResolver {
         Box::pin(async move {
             let mut refused = None;
             let mut allowed = Vec::new();
-            for found in found.await.map_err(|_| NoAddress)? {
+            let found = found.await.map_err(|error| match lacking(&error) {
+                Some(_) => Box::new(error) as Box<dyn Error + Send + Sync>,
+                None => NoAddress.into(),
+            });
+            for found in found? {
                 match address::check(found.ip(), &policy) {
                     Ok(()) => allowed.push(found),
                     Err(reason) => refused = Some(reason),

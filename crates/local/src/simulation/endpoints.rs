@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
-use relay::egress::{Answer, Post};
+use relay::egress::{Answer, EgressError, Post};
 use simulator::endpoint;
 
 use super::Model;
@@ -34,14 +34,18 @@ pub(super) fn answer(
     scene: &Scene,
     model: &Arc<Mutex<Model>>,
     post: &Post<'_>,
-) -> BoxFuture<'static, Answer> {
+) -> BoxFuture<'static, Result<Answer, EgressError>> {
+    if scene.draw.chance(scene.weather().exhausted) {
+        scene.count("POSTs that could not be made");
+        return async { Err(EgressError::Exhausted(std::io::Error::other("no socket"))) }.boxed();
+    }
     let model = &mut *super::lock(model);
     let headers = headers(post);
     let place = model.subscriptions.iter().position(|one| one.url == post.url);
     let event = event_in(&post.body).filter(|event| *event < model.events().len());
     let (Some(place), Some(event)) = (place, event) else {
         scene.break_with(format!("a POST that nobody can have asked for, to {}", post.url));
-        return async { Answer::of(404, "") }.boxed();
+        return async { Ok(Answer::of(404, "")) }.boxed();
     };
     if let Err(what) = judge(scene, model, place, event, &headers, &post.body) {
         let id = &model.subscriptions[place].id;
@@ -70,8 +74,8 @@ pub(super) fn answer(
     async move {
         pause(takes).await;
         match (mood, status) {
-            (_, Some(status)) => Answer::of(status, "said the endpoint"),
-            (Mood::Refusing, None) => Answer::none(ErrorClass::Connect),
+            (_, Some(status)) => Ok(Answer::of(status, "said the endpoint")),
+            (Mood::Refusing, None) => Ok(Answer::none(ErrorClass::Connect)),
             (_, None) => std::future::pending().await,
         }
     }

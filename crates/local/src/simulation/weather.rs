@@ -18,6 +18,8 @@ pub(super) struct Weather {
     pub(super) stall: f64,
     /// Of a message that is given twice.
     pub(super) twice: f64,
+    /// Of a POST for which there is no socket.
+    pub(super) exhausted: f64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -41,6 +43,7 @@ impl Weather {
         death: 0.0,
         stall: 0.0,
         twice: 0.0,
+        exhausted: 0.0,
     };
 
     /// The weather to come, and for how long it stays.
@@ -63,6 +66,7 @@ impl Weather {
             death: 0.005,
             stall: 0.003,
             twice: 0.1,
+            exhausted: 0.02,
         };
         let calm = Weather::CALM;
         let weather = *draw.pick(&[

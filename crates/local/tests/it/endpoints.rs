@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use local::World;
+use relay::egress::{Egress, EgressError};
 use relay::setup::Wanted;
 use serde_json::{Value, json};
 use simulator::endpoint::{Answer, Endpoint, Received};
@@ -169,6 +170,24 @@ async fn an_endpoint_without_a_success_for_five_days_is_disabled() {
     stage.run_for(SignedDuration::from_mins(10)).await;
     assert_eq!(stage.endpoint.received().len(), posts);
     assert!(stage.is_quiet());
+}
+
+#[tokio::test]
+async fn what_this_machine_lacks_is_no_fault_of_the_endpoint() {
+    let mut stage = Stage::new(0, Some(vec![])).await;
+    let to_the_endpoint = stage.world.deliver.egress.clone();
+    stage.world.deliver.egress = Egress::answered_by(local::loopback(), |_| {
+        Box::pin(async { Err(EgressError::Exhausted(std::io::Error::other("no socket"))) })
+    })
+    .unwrap();
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(secs(60)).await;
+    assert_eq!(stage.lane_attempts(ORDER).await, 0);
+    assert_eq!(health(&stage).await["failures"], 0);
+    stage.world.deliver.egress = to_the_endpoint;
+    stage.run_for(secs(6)).await;
+    assert_eq!(stage.endpoint.received().len(), 1);
+    assert_eq!(header(&stage.endpoint.received()[0], "hookline-attempt"), "1");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use domain::{order, retry};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Deliver, DeliverError, after, endpoint, gate, give_up, read_event};
-use crate::egress::{Answer, Post};
+use crate::egress::{Answer, EgressError, Post};
 use crate::operational::tell;
 use crate::outgoing;
 use crate::queue::Wake;
@@ -27,6 +27,9 @@ const GONE: u16 = 410;
 /// Those with which it may ask for a pause.
 const TOO_MANY_REQUESTS: u16 = 429;
 const SERVICE_UNAVAILABLE: u16 = 503;
+
+/// A wake for which there was no socket, or no memory, comes again within this.
+const EXHAUSTED_WAIT: SignedDuration = SignedDuration::from_secs(5);
 
 /// Makes one attempt; answers whether the delivery is finished, so that the lane goes on.
 pub(super) async fn make(
@@ -43,7 +46,14 @@ pub(super) async fn make(
 
     let at = deliver.clock.now();
     let post = request(subscription, &notification, lane, delivery, at)?;
-    let (answer, is_slow) = post_watched(deliver, subscription, post).await;
+    let (answer, is_slow) = match post_watched(deliver, subscription, post).await {
+        Err(EgressError::Exhausted(error)) => {
+            tracing::error!(?error, "no POST could be made");
+            deliver.wakes.send(wake, EXHAUSTED_WAIT.mul_f64(deliver.dice.draw())).await?;
+            return Ok(false);
+        }
+        answered => answered?,
+    };
     let now = deliver.clock.now();
     let attempt = Attempt {
         at,
@@ -94,14 +104,14 @@ async fn post_watched(
     deliver: &Deliver,
     subscription: &Subscription,
     post: Post<'_>,
-) -> (Answer, bool) {
+) -> Result<(Answer, bool), EgressError> {
     let mut answer = std::pin::pin!(deliver.egress.post(post));
     let slow = Duration::from_millis(u64::try_from(SLOW.as_millis()).unwrap_or_default());
     match tokio::time::timeout(slow, &mut answer).await {
-        Ok(answer) => (answer, false),
+        Ok(answer) => Ok((answer?, false)),
         Err(_) => {
             endpoint::note_slowness(deliver, subscription).await;
-            (answer.await, true)
+            Ok((answer.await?, true))
         }
     }
 }

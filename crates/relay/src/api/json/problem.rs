@@ -7,6 +7,7 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::api::PolicyError;
 use crate::api::auth::{CHALLENGE, Denied};
+use crate::egress::EgressError;
 use crate::secret::NoEntropy;
 use crate::setup::SetupError;
 use crate::store::StoreError;
@@ -166,6 +167,13 @@ impl From<VaultError> for Problem {
 
 impl From<PolicyError> for Problem {
     fn from(error: PolicyError) -> Problem {
+        tracing::error!(?error, "a request to the API could not be answered");
+        Problem::unavailable()
+    }
+}
+
+impl From<EgressError> for Problem {
+    fn from(error: EgressError) -> Problem {
         tracing::error!(?error, "a request to the API could not be answered");
         Problem::unavailable()
     }

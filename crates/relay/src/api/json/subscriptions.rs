@@ -259,7 +259,8 @@ pub(super) async fn test(
         .map_err(|_| Problem::conflict("no_secret", "The signing secret cannot be used."))?;
     headers.push(("hookline-test".into(), "true".into()));
     let certificate = callback.public_key.as_deref();
-    let answer = api.egress.post(Post { url: &callback.url, certificate, headers, body }).await;
+    let post = Post { url: &callback.url, certificate, headers, body };
+    let answer = api.egress.post(post).await?;
     let took = at.duration_until(api.clock.now()).as_millis();
     Ok(Json(Tested {
         succeeded: answer.error.is_none(),
