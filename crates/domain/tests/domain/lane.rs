@@ -30,6 +30,7 @@ fn delivery(second: i64, state: State) -> Delivery {
         halted: false,
         replayed: false,
         next_at: None,
+        due_at: None,
         finished_at: None,
         sequence: 1,
         last_sequence: 1,

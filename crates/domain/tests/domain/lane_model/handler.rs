@@ -1,0 +1,218 @@
+//! Handlers of wakes.
+
+use domain::lane::{self, Next, Outcome, Turn, Walk};
+use domain::subscription::Policy;
+use jiff::SignedDuration;
+
+use super::state::{Breaker, Item, Lane, Rest, Wake, now};
+use super::{Bug, Case, HANDLERS_MAX};
+
+const FAILED: Outcome = Outcome::Failed { pause: SignedDuration::ZERO };
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Handler {
+    /// The message that comes back if the handler dies; none for a copy of a message.
+    pub(super) message: Option<Wake>,
+    pub(super) event: u8,
+    pub(super) attempt: u8,
+    pub(super) step: Step,
+    /// Nobody has laid the delivery aside, or let go of it, since it was read.
+    pub(super) in_place: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Step {
+    Look,
+    Enter { made: u8 },
+    Post { made: u8, probe: bool },
+    Succeeded { made: u8 },
+    Close,
+    Hold { made: u8 },
+    Failed { made: u8 },
+    WriteRetry { made: u8 },
+    SendRetry { made: u8 },
+    LookWhetherFinished,
+    ReadOn,
+}
+
+impl Lane {
+    pub(super) fn start_handlers(&self, next: &mut Vec<Lane>) {
+        if self.handlers.len() >= HANDLERS_MAX {
+            return;
+        }
+        for (nth, wake) in self.wakes.iter().enumerate() {
+            if nth > 0 && self.wakes[nth - 1] == *wake {
+                continue;
+            }
+            let handler = Handler {
+                message: Some(*wake),
+                event: wake.event,
+                attempt: wake.attempt,
+                step: Step::Look,
+                in_place: true,
+            };
+            let mut received = self.clone();
+            received.wakes.remove(nth);
+            next.push(received.with_handler(handler));
+            if self.duplicates > 0 {
+                let copied = Lane { duplicates: self.duplicates - 1, ..self.clone() };
+                next.push(copied.with_handler(Handler { message: None, ..handler }));
+            }
+        }
+    }
+
+    pub(super) fn handle(&self, case: &Case, nth: usize, next: &mut Vec<Lane>) {
+        let handler = self.handlers[nth];
+        let rest = || self.clone().without(nth);
+        let go = |lane: Lane, step| lane.with_handler(Handler { step, ..handler });
+        let event = handler.event;
+        let item = self.item(event);
+        if self.crashes > 0 {
+            let mut died = Lane { crashes: self.crashes - 1, ..rest() };
+            if let Some(message) = handler.message {
+                died = died.with_wake(message.event, message.attempt);
+            }
+            next.push(died);
+        }
+        // A wake is sent only for what stands in the table.
+        let Some(item) = item else { return next.push(rest()) };
+        let tried_by_nobody_else = |made| item.pending && item.attempts == made;
+        match handler.step {
+            Step::Look => next.push(self.look(case, rest(), handler, event, handler.attempt)),
+            Step::Enter { made } => {
+                if self.breaker.open {
+                    next.push(go(rest(), Step::Hold { made }));
+                }
+                next.push(go(rest(), Step::Post { made, probe: self.breaker.open }));
+            }
+            Step::Hold { made } => next.push(match tried_by_nobody_else(made) {
+                true => rest().with_place(event, Rest::Held),
+                false => go(rest(), Step::LookWhetherFinished),
+            }),
+            Step::Post { made, probe } => {
+                let mut posted = rest();
+                posted.posts.push(event);
+                if self.failures > 0 {
+                    let failed = Lane { failures: self.failures - 1, ..posted.clone() };
+                    let step = if probe { Step::Hold { made } } else { Step::Failed { made } };
+                    next.push(go(failed, step));
+                }
+                next.push(go(posted, Step::Succeeded { made }));
+            }
+            Step::Succeeded { made } => {
+                let written = match item.pending {
+                    true if item.attempts == made => rest().with_item(event, finished(item)),
+                    // Another has written meanwhile: if it parked the delivery, that stays.
+                    true => {
+                        let rest_of_it = item.rest;
+                        rest().with_item(event, Item { rest: rest_of_it, ..finished(item) })
+                    }
+                    false => rest(),
+                };
+                let closes = case.opens > 0;
+                next.push(go(written, if closes { Step::Close } else { Step::ReadOn }));
+            }
+            Step::Close => {
+                let breaker = Breaker { open: false, ..self.breaker };
+                next.push(go(Lane { breaker, ..rest() }, Step::ReadOn));
+            }
+            Step::Failed { made } => next.push(self.failed(case, rest(), handler, made)),
+            Step::WriteRetry { made } => {
+                let in_place = handler.in_place || case.bug == Some(Bug::TakeAwayWhatWasLaidAside);
+                let written = match tried_by_nobody_else(made) {
+                    true if in_place => rest().with_item(event, put_off(item, Rest::Nowhere)),
+                    true => rest().with_item(event, put_off(item, item.rest)),
+                    false => rest(),
+                };
+                next.push(match case.bug {
+                    Some(Bug::WriteBeforeWake) => go(written, Step::SendRetry { made }),
+                    _ => written,
+                });
+            }
+            Step::SendRetry { made } => {
+                let sent = rest().with_wake(event, made + 1);
+                next.push(match case.bug {
+                    Some(Bug::WriteBeforeWake) => sent,
+                    _ => go(sent, Step::WriteRetry { made }),
+                });
+            }
+            Step::LookWhetherFinished => next.push(match item.pending {
+                true if case.bug == Some(Bug::DropWakeWhenTurnedAway) => rest(),
+                true => rest().with_wake(event, handler.attempt),
+                false => go(rest(), Step::ReadOn),
+            }),
+            Step::ReadOn => next.push(self.read_on(case, rest(), handler)),
+        }
+    }
+
+    /// What the product does with a delivery as it was just read.
+    fn look(&self, case: &Case, rest: Lane, handler: Handler, event: u8, attempt: u8) -> Lane {
+        let Some(item) = self.item(event) else { return rest };
+        let at = Handler { event, attempt, in_place: true, ..handler };
+        match lane::turn(&item.delivery(event), attempt.into(), false, now()) {
+            Turn::Stale => rest,
+            Turn::Later(_) => rest.with_wake(event, attempt),
+            Turn::Post => {
+                let made = item.attempts;
+                let step = match case.opens {
+                    0 => Step::Post { made, probe: false },
+                    _ => Step::Enter { made },
+                };
+                rest.with_handler(Handler { step, ..at })
+            }
+            Turn::WalkOn => rest.with_handler(Handler { step: Step::ReadOn, ..at }),
+        }
+    }
+
+    fn failed(&self, case: &Case, rest: Lane, handler: Handler, made: u8) -> Lane {
+        let go = |lane: Lane, step| lane.with_handler(Handler { step, ..handler });
+        let Some(item) = self.item(handler.event) else { return rest };
+        let tried_by_nobody_else = item.pending && item.attempts == made;
+        match lane::after_attempt(
+            FAILED,
+            u32::from(made) + 1,
+            &case.waits,
+            Policy::Skip,
+            now(),
+            0.5,
+        ) {
+            Next::Retry { .. } => match case.bug {
+                Some(Bug::WriteBeforeWake) => go(rest, Step::WriteRetry { made }),
+                _ => go(rest, Step::SendRetry { made }),
+            },
+            Next::Park { .. } if tried_by_nobody_else => {
+                rest.with_item(handler.event, put_off(item, Rest::Parked))
+            }
+            Next::Dead if tried_by_nobody_else => {
+                go(rest.with_item(handler.event, finished(item)), Step::ReadOn)
+            }
+            Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
+            Next::Delivered => unreachable!("it failed"),
+            Next::Halt | Next::Hold => unreachable!("the policy is to skip, and nobody is gone"),
+        }
+    }
+
+    fn read_on(&self, case: &Case, rest: Lane, handler: Handler) -> Lane {
+        let mut later = handler.event + 1..=self.items.len() as u8;
+        let found = later.find(|event| {
+            self.item(*event)
+                .is_some_and(|item| item.pending || case.bug == Some(Bug::StopAtFinished))
+        });
+        let found = found.filter(|event| self.item(*event).is_some_and(|item| item.pending));
+        let next = found.and_then(|event| Some(self.item(event)?.delivery(event)));
+        match (lane::walk(next.as_ref()), found, next) {
+            (Walk::Take, Some(event), Some(next)) => {
+                self.look(case, rest, handler, event, next.attempts_made as u8)
+            }
+            _ => rest,
+        }
+    }
+}
+
+fn finished(item: Item) -> Item {
+    Item { pending: false, attempts: item.attempts + 1, timer: true, rest: Rest::Nowhere, ..item }
+}
+
+fn put_off(item: Item, rest: Rest) -> Item {
+    Item { attempts: item.attempts + 1, timer: true, rest, behind: false, ..item }
+}

@@ -1,0 +1,193 @@
+//! One small lane, searched exhaustively: every order in which fan-out, handlers, crashes, repeated
+//! messages and failed POSTs can meet. The decisions are the product's own; each read, write and
+//! send around them is a step of its own, in the order in which the relay makes them.
+
+mod fanout;
+mod handler;
+mod state;
+
+use std::collections::{HashSet, VecDeque};
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use state::Lane;
+
+/// What is searched.
+#[derive(Clone)]
+struct Case {
+    /// Events, numbered in the order in which they happened, in the order in which they arrive.
+    arrivals: Vec<u8>,
+    crashes: u8,
+    duplicates: u8,
+    failures: u8,
+    /// How often the endpoint's breaker opens.
+    opens: u8,
+    waits: Vec<SignedDuration>,
+    bug: Option<Bug>,
+}
+
+/// Mistakes that are planted to see whether the search finds them.
+#[derive(Clone, Copy, PartialEq)]
+enum Bug {
+    /// The attempt is written before the next wake is sent.
+    WriteBeforeWake,
+    /// A delivery is put behind another without checking that it is still pending.
+    NoTransaction,
+    /// A handler looks only at the delivery right after its own.
+    StopAtFinished,
+    /// What is laid aside is let go as soon as the breaker closes, and not looked for again.
+    NoLastLook,
+    /// A failed attempt takes a delivery out of the index, whoever put it there.
+    TakeAwayWhatWasLaidAside,
+    /// A handler whose write was turned away leaves the delivery to whoever has written.
+    DropWakeWhenTurnedAway,
+}
+
+/// Bounds of the search: handlers at work at once, wakes in the queue.
+const HANDLERS_MAX: usize = 2;
+const WAKES_MAX: usize = 4;
+
+/// What a search found.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    states: usize,
+    stuck: usize,
+    out_of_order: usize,
+    misnumbered: usize,
+    repeats_max: usize,
+}
+
+fn search(case: &Case) -> Found {
+    let start = Lane::new(case);
+    let mut seen = HashSet::from([start.clone()]);
+    let mut open = VecDeque::from([start]);
+    let mut found = Found::default();
+    while let Some(lane) = open.pop_front() {
+        found.stuck += usize::from(lane.is_stuck(case));
+        if case.bug.is_some() && found.stuck > 0 {
+            break;
+        }
+        found.out_of_order += usize::from(!lane.is_in_order(case));
+        found.misnumbered += usize::from(!lane.is_numbered());
+        found.repeats_max = found.repeats_max.max(lane.repeats());
+        for next in lane.after(case) {
+            if next.wakes.len() <= WAKES_MAX && !seen.contains(&next) {
+                seen.insert(next.clone());
+                open.push_back(next);
+            }
+        }
+    }
+    found.states = seen.len();
+    found
+}
+
+fn case(arrivals: &[u8], crashes: u8, duplicates: u8, failures: u8) -> Case {
+    let waits = vec![SignedDuration::from_secs(5); 9];
+    Case { arrivals: arrivals.into(), crashes, duplicates, failures, opens: 0, waits, bug: None }
+}
+
+#[track_caller]
+fn check(case: &Case) -> Found {
+    let found = search(case);
+    assert_eq!((found.stuck, found.out_of_order, found.misnumbered), (0, 0, 0), "{found:?}");
+    assert!(found.states > 10);
+    found
+}
+
+#[test]
+fn without_crashes_and_copies_no_post_of_two_is_repeated() {
+    assert_eq!(check(&case(&[1, 2], 0, 0, 0)).repeats_max, 0);
+    // An attempt that failed is made again, once for each failure.
+    assert_eq!(check(&case(&[1, 2], 0, 0, 2)).repeats_max, 2);
+}
+
+#[test]
+fn a_handler_that_stalls_before_it_reads_on_can_repeat_one_post() {
+    // It finished the first; the second came with a wake of its own and was finished meanwhile; the
+    // third stands behind the second, and now both handlers come to it.
+    assert_eq!(check(&case(&[1, 2, 3], 0, 0, 0)).repeats_max, 1);
+}
+
+#[test]
+fn with_crashes_copies_and_failures_nothing_is_stuck_or_out_of_order() {
+    check(&case(&[1, 2], 2, 1, 1));
+    check(&case(&[1, 2, 3], 1, 0, 1));
+}
+
+#[test]
+fn late_events_are_delivered_and_numbered() {
+    check(&case(&[2, 1], 1, 0, 0));
+    check(&case(&[1, 3, 2], 1, 0, 0));
+    check(&case(&[3, 1, 2], 1, 0, 0));
+}
+
+#[test]
+fn what_is_parked_or_given_up_holds_up_nothing_for_good() {
+    let parked = vec![SignedDuration::from_hours(1); 9];
+    check(&Case { waits: parked.clone(), ..case(&[1, 2], 2, 1, 1) });
+    check(&Case { waits: parked, ..case(&[1, 2], 1, 1, 2) });
+    check(&Case { waits: vec![], ..case(&[1, 2], 2, 1, 1) });
+}
+
+#[test]
+fn what_is_laid_aside_while_a_breaker_is_open_is_let_go() {
+    check(&Case { opens: 2, ..case(&[1], 1, 1, 0) });
+    check(&Case { opens: 1, ..case(&[1], 1, 0, 1) });
+    check(&Case { opens: 1, ..case(&[1, 2], 1, 0, 0) });
+    let parked = vec![SignedDuration::from_hours(1); 9];
+    check(&Case { opens: 1, waits: parked, ..case(&[1, 2], 0, 0, 1) });
+}
+
+#[test]
+fn planted_mistakes_are_found() {
+    let found = |bug, case: Case| search(&Case { bug: Some(bug), ..case });
+    assert!(found(Bug::WriteBeforeWake, case(&[1], 1, 0, 1)).stuck > 0);
+    assert!(found(Bug::NoTransaction, case(&[1, 2], 0, 0, 0)).stuck > 0);
+    let opens = Case { opens: 1, ..case(&[1], 0, 0, 1) };
+    assert!(found(Bug::TakeAwayWhatWasLaidAside, opens.clone()).stuck > 0);
+    assert!(found(Bug::DropWakeWhenTurnedAway, opens).stuck > 0);
+    let opens = Case { opens: 1, ..case(&[1, 2], 0, 0, 1) };
+    assert!(found(Bug::NoLastLook, opens).stuck > 0);
+    assert!(found(Bug::StopAtFinished, case(&[1, 2, 3], 1, 1, 0)).stuck > 0);
+}
+
+/// Steps of a random walk until it must have come to rest: some ten for each event, attempt and wake.
+const STEPS_MAX: usize = 20_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Lanes too long to be searched. Timers end at any moment, as if the clock jumped.
+    #[test]
+    fn long_lanes_come_to_rest_with_nothing_pending(
+        arrivals in Just((1..=9).collect::<Vec<u8>>()).prop_shuffle(),
+        in_order: bool,
+        (crashes, duplicates, failures, opens) in (0..6_u8, 0..6_u8, 0..9_u8, 0..4_u8),
+        wait in prop::sample::select(vec![5, 3600]),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 100..500),
+    ) {
+        let mut arrivals = arrivals;
+        if in_order {
+            arrivals.sort();
+        }
+        let waits = vec![SignedDuration::from_secs(wait); 20];
+        let case = Case { waits, opens, ..case(&arrivals, crashes, duplicates, failures) };
+        let mut lane = Lane::new(&case);
+        for pick in picks.iter().cycle().take(STEPS_MAX) {
+            let mut next = lane.after(&case);
+            if next.is_empty() {
+                break;
+            }
+            // Otherwise most of what happens is one more copy of a wake.
+            if next.iter().any(|next| next.wakes.len() <= WAKES_MAX) {
+                next.retain(|next| next.wakes.len() <= WAKES_MAX);
+            }
+            lane = next.swap_remove(pick.index(next.len()));
+            prop_assert!(lane.is_numbered());
+            prop_assert!(!in_order || lane.is_in_order(&case), "{:?}", lane.posts);
+        }
+        prop_assert!(lane.is_at_rest(&case), "it never rests: {lane:?}");
+        prop_assert!(!lane.is_stuck(&case), "{lane:?}");
+    }
+}

@@ -1,0 +1,282 @@
+//! A lane as the model sees it, and what may be said of it.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use domain::delivery::{Delivery, State};
+use domain::event::EventKey;
+use jiff::{SignedDuration, Timestamp};
+
+use super::fanout::Fanout;
+use super::handler::{Handler, Step};
+use super::{Bug, Case};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    /// How many arrivals have been fanned out.
+    pub(super) fanned_out: usize,
+    pub(super) fanout: Fanout,
+    /// The delivery of each event, by its number less one.
+    pub(super) items: Vec<Option<Item>>,
+    pub(super) wakes: Vec<Wake>,
+    pub(super) handlers: Vec<Handler>,
+    pub(super) crashes: u8,
+    pub(super) duplicates: u8,
+    pub(super) failures: u8,
+    pub(super) opens: u8,
+    pub(super) breaker: Breaker,
+    pub(super) posts: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Item {
+    pub(super) pending: bool,
+    pub(super) behind: bool,
+    pub(super) attempts: u8,
+    /// Pending: the next attempt is still to come. Finished: not long ago. It may end at any moment.
+    pub(super) timer: bool,
+    pub(super) rest: Rest,
+    pub(super) sequence: u64,
+    pub(super) last_sequence: u64,
+}
+
+/// Where `schedule` finds a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Rest {
+    Nowhere,
+    /// It is woken when its timer has ended.
+    Parked,
+    /// It is laid aside while the breaker is open.
+    Held,
+    /// It has been let go, and is woken soon.
+    Released,
+    /// It has been woken, and stands there until a handler writes.
+    Woken,
+}
+
+/// The endpoint's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Breaker {
+    pub(super) open: bool,
+    /// `schedule` has not yet let go of all that was laid aside.
+    pub(super) listed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Wake {
+    pub(super) event: u8,
+    pub(super) attempt: u8,
+}
+
+pub(super) fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+/// Made once: most of the time would go into it.
+static KEYS: LazyLock<Vec<EventKey>> = LazyLock::new(|| {
+    let at = |event| now() + SignedDuration::from_secs(event);
+    (0..EVENTS_MAX).map(|event| EventKey::new(at(event), &"0".repeat(32))).collect()
+});
+
+const EVENTS_MAX: i64 = 16;
+
+pub(super) fn key(event: u8) -> EventKey {
+    KEYS[usize::from(event)].clone()
+}
+
+impl Item {
+    /// As the product sees it.
+    pub(super) fn delivery(self, event: u8) -> Delivery {
+        let soon = match self.rest {
+            Rest::Parked => SignedDuration::from_hours(1),
+            _ => SignedDuration::from_secs(9),
+        };
+        Delivery {
+            key: key(event),
+            tenant: String::new(),
+            upstream: String::new(),
+            state: if self.pending { State::Pending } else { State::Delivered },
+            behind: self.behind,
+            attempts_made: self.attempts.into(),
+            attempts_before: 0,
+            halted: false,
+            replayed: false,
+            next_at: (self.pending && self.timer).then(|| now() + soon),
+            due_at: None,
+            finished_at: (!self.pending && self.timer).then(now),
+            sequence: self.sequence,
+            last_sequence: self.last_sequence,
+            late: false,
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(case: &Case) -> Lane {
+        Lane {
+            fanned_out: 0,
+            fanout: Fanout::Read,
+            items: vec![None; case.arrivals.len()],
+            wakes: vec![],
+            handlers: vec![],
+            crashes: case.crashes,
+            duplicates: case.duplicates,
+            failures: case.failures,
+            opens: case.opens,
+            breaker: Breaker { open: false, listed: false },
+            posts: vec![],
+        }
+    }
+
+    pub(super) fn item(&self, event: u8) -> Option<Item> {
+        self.items[usize::from(event) - 1]
+    }
+
+    pub(super) fn with_item(mut self, event: u8, item: Item) -> Lane {
+        self.items[usize::from(event) - 1] = Some(item);
+        self
+    }
+
+    /// Lays a delivery aside, or lets go of it.
+    pub(super) fn with_place(mut self, event: u8, rest: Rest) -> Lane {
+        for handler in self.handlers.iter_mut().filter(|handler| handler.event == event) {
+            handler.in_place = false;
+        }
+        self.handlers.sort();
+        let Some(item) = self.item(event) else { return self };
+        let laid_aside = Item { timer: false, behind: false, ..item };
+        let item = if rest == Rest::Held { laid_aside } else { item };
+        self.with_item(event, Item { rest, ..item })
+    }
+
+    pub(super) fn with_wake(mut self, event: u8, attempt: u8) -> Lane {
+        self.wakes.push(Wake { event, attempt });
+        self.wakes.sort();
+        self
+    }
+
+    pub(super) fn with_handler(mut self, handler: Handler) -> Lane {
+        self.handlers.push(handler);
+        self.handlers.sort();
+        self
+    }
+
+    pub(super) fn without(mut self, handler: usize) -> Lane {
+        self.handlers.remove(handler);
+        self
+    }
+
+    /// The newest delivery up to and including an event.
+    pub(super) fn newest(&self, until: u8) -> Option<(u8, Item)> {
+        (1..=until).rev().find_map(|event| self.item(event).map(|item| (event, item)))
+    }
+
+    pub(super) fn after(&self, case: &Case) -> Vec<Lane> {
+        let mut next = Vec::new();
+        self.fan_out(case, &mut next);
+        self.start_handlers(&mut next);
+        self.let_time_pass(&mut next);
+        self.mind_the_breaker(case, &mut next);
+        for handler in 0..self.handlers.len() {
+            self.handle(case, handler, &mut next);
+        }
+        next
+    }
+
+    fn let_time_pass(&self, next: &mut Vec<Lane>) {
+        for event in 1..=self.items.len() as u8 {
+            let Some(item) = self.item(event).filter(|item| item.timer) else { continue };
+            let parked = item.rest == Rest::Parked;
+            let rest = if parked { Rest::Woken } else { item.rest };
+            let due = self.clone().with_item(event, Item { timer: false, rest, ..item });
+            next.push(match parked {
+                true => due.with_wake(event, item.attempts),
+                false => due,
+            });
+        }
+    }
+
+    /// The breaker opens; `schedule` sends probes, and lets go of what was laid aside.
+    fn mind_the_breaker(&self, case: &Case, next: &mut Vec<Lane>) {
+        let Breaker { open, listed } = self.breaker;
+        if self.opens > 0 && !open {
+            let breaker = Breaker { open: true, listed: true };
+            next.push(Lane { opens: self.opens - 1, breaker, ..self.clone() });
+        }
+        for event in 1..=self.items.len() as u8 {
+            let Some(item) = self.item(event) else { continue };
+            let wake = Wake { event, attempt: item.attempts };
+            match item.rest {
+                Rest::Held if open && !self.wakes.contains(&wake) => {
+                    next.push(self.clone().with_wake(event, item.attempts));
+                }
+                Rest::Held if listed && !open => {
+                    let released = self.clone().with_place(event, Rest::Released);
+                    next.push(released.clone().with_wake(event, item.attempts));
+                    next.push(released);
+                }
+                // Two minutes later, when whoever was at work before has come to its end.
+                Rest::Released if !self.has_handler_from_before(event) => {
+                    let woken = self.clone().with_wake(event, item.attempts);
+                    next.push(woken.with_item(event, Item { rest: Rest::Woken, ..item }));
+                }
+                _ => {}
+            }
+        }
+        // The last look comes when no handler goes any more by what was before.
+        let unaware = self.handlers.iter().any(|handler| {
+            matches!(handler.step, Step::Hold { .. } | Step::Post { probe: true, .. })
+        });
+        let may_end = !unaware || case.bug == Some(Bug::NoLastLook);
+        if listed && !open && may_end && !self.has_at(Rest::Held) {
+            let breaker = Breaker { open, listed: false };
+            next.push(Lane { breaker, ..self.clone() });
+        }
+    }
+
+    /// One that read the delivery before it was laid aside or let go.
+    fn has_handler_from_before(&self, event: u8) -> bool {
+        self.handlers.iter().any(|handler| handler.event == event && !handler.in_place)
+    }
+
+    fn has_at(&self, rest: Rest) -> bool {
+        self.items.iter().flatten().any(|item| item.rest == rest)
+    }
+
+    pub(super) fn is_at_rest(&self, case: &Case) -> bool {
+        self.fanned_out == case.arrivals.len()
+            && self.wakes.is_empty()
+            && self.handlers.is_empty()
+            && !(self.breaker.listed && self.has_at(Rest::Held))
+            && !self.has_at(Rest::Parked)
+            && !self.has_at(Rest::Released)
+    }
+
+    pub(super) fn is_stuck(&self, case: &Case) -> bool {
+        self.is_at_rest(case) && self.items.iter().flatten().any(|item| item.pending)
+    }
+
+    /// The events that were not late were first POSTed in the order in which they happened.
+    pub(super) fn is_in_order(&self, case: &Case) -> bool {
+        let late = |event: &u8| {
+            case.arrivals.iter().take_while(|other| *other != event).any(|other| other > event)
+        };
+        let mut first = Vec::new();
+        for event in self.posts.iter().filter(|event| !late(event)) {
+            if !first.contains(event) {
+                first.push(*event);
+            }
+        }
+        first.is_sorted()
+    }
+
+    pub(super) fn is_numbered(&self) -> bool {
+        let mut sequences: Vec<_> = self.items.iter().flatten().map(|item| item.sequence).collect();
+        sequences.sort();
+        sequences.iter().copied().eq(1..=sequences.len() as u64)
+    }
+
+    pub(super) fn repeats(&self) -> usize {
+        self.posts.len() - self.posts.iter().collect::<HashSet<_>>().len()
+    }
+}
