@@ -25,6 +25,9 @@ pub struct Delivery {
     pub replayed: bool,
     /// No attempt before this time.
     pub next_at: Option<Timestamp>,
+    /// Since when or for when it stands in the index: when `schedule` wakes it, or when it was laid
+    /// aside. It changes with each of these writes.
+    pub due_at: Option<Timestamp>,
     /// When it stopped being pending.
     pub finished_at: Option<Timestamp>,
     /// Number within the lane, from 1, in the order in which deliveries were put.

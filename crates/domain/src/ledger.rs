@@ -59,8 +59,6 @@ pub struct Standing<'a> {
     pub received_at: Timestamp,
     /// When it was tried last.
     pub tried_at: Option<Timestamp>,
-    /// When `schedule` wakes it.
-    pub due_at: Option<Timestamp>,
     /// It waits until its subscription is enabled.
     pub held: bool,
     /// Those before it in its lane; only looked at where it stands behind another.
@@ -93,7 +91,7 @@ fn behind(standing: &Standing, now: Timestamp) -> Result<Account, Fault> {
 }
 
 fn on_its_own(standing: &Standing, now: Timestamp) -> Result<Account, Fault> {
-    let (account, due) = match (standing.due_at, standing.delivery.next_at) {
+    let (account, due) = match (standing.delivery.due_at, standing.delivery.next_at) {
         (Some(due), _) => (Account::Parked, due),
         (None, Some(due)) => (Account::Pending, due),
         (None, None) => (Account::Pending, standing.tried_at.unwrap_or(standing.received_at)),
@@ -202,6 +200,7 @@ mod tests {
             halted: false,
             replayed: false,
             next_at: None,
+            due_at: None,
             finished_at: None,
             sequence: 1,
             last_sequence: 1,
@@ -210,14 +209,7 @@ mod tests {
     }
 
     fn alone(delivery: &Delivery) -> Standing<'_> {
-        Standing {
-            delivery,
-            received_at: start(),
-            tried_at: None,
-            due_at: None,
-            held: false,
-            before: &[],
-        }
+        Standing { delivery, received_at: start(), tried_at: None, held: false, before: &[] }
     }
 
     #[test]
@@ -252,9 +244,9 @@ mod tests {
 
     #[test]
     fn what_is_parked_may_rest_until_its_time_has_long_passed() {
-        let parked = delivery();
         let due = start() + SignedDuration::from_hours(24);
-        let standing = Standing { due_at: Some(due), ..alone(&parked) };
+        let parked = Delivery { due_at: Some(due), ..delivery() };
+        let standing = alone(&parked);
         assert_eq!(judge(&standing, due + OVERDUE), Ok(Account::Parked));
         assert_eq!(judge(&standing, too_late(due)), Err(Fault::NotTried { due }));
     }

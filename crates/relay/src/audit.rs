@@ -253,7 +253,6 @@ pub(crate) async fn judge_record(
         delivery: &record.delivery,
         received_at,
         tried_at: record.attempts.last().map(|attempt| attempt.at),
-        due_at: record.due_at,
         held: record.held,
         before: &before,
     };

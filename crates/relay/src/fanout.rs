@@ -358,6 +358,7 @@ fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Delivery {
         halted: false,
         replayed: false,
         next_at: None,
+        due_at: None,
         finished_at: None,
         sequence: place.sequence,
         last_sequence: place.sequence,

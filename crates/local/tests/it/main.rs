@@ -7,6 +7,7 @@ mod api_tenants;
 mod api_xml;
 mod crash_points;
 mod endpoints;
+mod handlers;
 mod ingest;
 mod isolation;
 mod ledger;

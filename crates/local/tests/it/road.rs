@@ -5,7 +5,7 @@ use domain::subscription::{Callback, Credentials, Format, Target, Topic};
 use domain::upstream::Rule;
 use jiff::SignedDuration;
 use relay::setup::{self, Wanted};
-use simulator::aws::{Fault, Message, Units};
+use simulator::aws::Units;
 use simulator::endpoint::{Answer, Endpoint};
 
 use crate::stage::{ORDER, Stage, TENANT, header, start, state, successes, text_of};
@@ -272,37 +272,6 @@ async fn a_late_event_is_flagged_delivered_and_numbered_last() {
         (status.to_owned(), sequence.to_owned(), late.to_owned())
     };
     assert_eq!(seen, [row("COMPLETE", "1", ""), row("FOC", "2", "true"), row("NEWER", "3", "")]);
-}
-
-#[tokio::test]
-async fn a_duplicated_wake_repeats_no_post_that_has_been_recorded() {
-    let stage = Stage::new(0, None).await;
-    stage.post_accepted(&state("FOC", 1)).await;
-    stage.world.fan_out_batch().await;
-    let wakes = stage.world.receive_wakes(local::WAKES, 10);
-    stage.world.handle_wake(local::WAKES, &wakes[0]).await;
-    stage.world.handle_wake(local::WAKES, &wakes[0]).await;
-    stage.run_for(SignedDuration::from_mins(10)).await;
-    assert_eq!(stage.endpoint.received().len(), 1);
-    assert!(stage.is_quiet());
-}
-
-#[tokio::test]
-async fn a_wake_whose_handler_died_goes_on_at_once() {
-    let stage = Stage::new(0, None).await;
-    stage.post_accepted(&state("SUBMITTED", 1)).await;
-    stage.post_accepted(&state("FOC", 2)).await;
-    stage.world.fan_out_batch().await;
-    let wake = stage.world.receive_wakes(local::WAKES, 10).remove(0);
-    // It has finished the first delivery, and does not come to see what stands behind it.
-    stage.aws.inject(|call| (call.operation == "Query").then_some(Fault::Refuse));
-    stage.world.handle_wake(local::WAKES, &wake).await;
-    stage.aws.heal();
-    assert_eq!(stage.endpoint.received().len(), 1);
-    let again = Message { receive_count: 2, ..wake };
-    stage.world.handle_wake(local::WAKES, &again).await;
-    assert_eq!(stage.endpoint.received().len(), 2);
-    assert!(stage.is_quiet());
 }
 
 #[tokio::test]

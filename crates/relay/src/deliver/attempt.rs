@@ -40,7 +40,7 @@ pub(super) async fn make(
 ) -> Result<bool, DeliverError> {
     let lane = &wake.lane;
     let Some(notification) = read_event(deliver, lane, delivery).await? else {
-        return give_up(deliver, lane, delivery, ErrorClass::Expired).await;
+        return give_up(deliver, wake, delivery, ErrorClass::Expired).await;
     };
     deliver.egress.allow(&deliver.store.allowed_networks().await?)?;
 
@@ -215,7 +215,7 @@ async fn settle(
         Next::Hold => (store.hold(lane, delivery, Some((attempt, text)), now).await?, false),
         Next::Dead => (store.finish(lane, delivery, attempt, text, Finish::Dead, now).await?, true),
     };
-    Ok(after(deliver, lane, delivery, settled, finished).await?)
+    after(deliver, wake, delivery, settled, finished).await
 }
 
 fn request<'a>(

@@ -30,7 +30,7 @@ pub(super) async fn enter(
     let known = deliver.subscriptions.known(&delivery.tenant, &lane.subscription).await?;
     // It is gone, or tells by mail now.
     let Some(subscription) = known.filter(|one| one.callback().is_some()) else {
-        return give_up(deliver, lane, delivery, ErrorClass::Unsubscribed).await;
+        return give_up(deliver, wake, delivery, ErrorClass::Unsubscribed).await;
     };
     if !subscription.enabled {
         return rest(deliver, wake, delivery).await;
@@ -40,7 +40,7 @@ pub(super) async fn enter(
         && lane::is_outdated(delivery, &newest)
     {
         let settled = deliver.store.supersede(lane, delivery, deliver.clock.now()).await?;
-        return Ok(after(deliver, lane, delivery, settled, true).await?);
+        return after(deliver, wake, delivery, settled, true).await;
     }
     match health::gate(&subscription.health, wake.aside, deliver.clock.now()) {
         Gate::Post => {}
@@ -75,7 +75,7 @@ pub(super) async fn rest(
     delivery: &Delivery,
 ) -> Result<bool, DeliverError> {
     let settled = deliver.store.hold(&wake.lane, delivery, None, deliver.clock.now()).await?;
-    Ok(after(deliver, &wake.lane, delivery, settled, false).await?)
+    after(deliver, wake, delivery, settled, false).await
 }
 
 /// Has another handler make the attempt, of those for endpoints that ail.

@@ -115,34 +115,38 @@ fn may_start(now: Timestamp, deadline: Timestamp) -> bool {
 /// What the lane does after a write: it goes on if the delivery is finished.
 ///
 /// A write that was turned away tells nothing: another handler may have finished the delivery and
-/// died before it went on; or it was our own write, applied before its answer was lost.
+/// died before it went on; or it was our own write, applied before its answer was lost; or the
+/// attempt before ours was written only now, and our wake is the one that it counts on. So if the
+/// delivery is pending still, our wake goes round once more, and is stale if nobody needs it.
 async fn after(
     deliver: &Deliver,
-    lane: &Lane,
+    wake: &Wake,
     delivery: &Delivery,
     settled: Settled,
     finished: bool,
-) -> Result<bool, StoreError> {
-    match settled {
-        Settled::Done => Ok(finished),
-        Settled::Changed => {
-            let stands = deliver.store.delivery(lane, &delivery.key).await?;
-            Ok(stands.is_none_or(|stands| stands.state != State::Pending))
-        }
+) -> Result<bool, DeliverError> {
+    if settled == Settled::Done {
+        return Ok(finished);
     }
+    let stands = deliver.store.delivery(&wake.lane, &delivery.key).await?;
+    let is_pending = stands.is_some_and(|stands| stands.state == State::Pending);
+    if is_pending {
+        deliver.wakes.send(wake, SignedDuration::ZERO).await?;
+    }
+    Ok(!is_pending)
 }
 
 /// There is nobody to tell any more, or nothing.
 async fn give_up(
     deliver: &Deliver,
-    lane: &Lane,
+    wake: &Wake,
     delivery: &Delivery,
     why: ErrorClass,
 ) -> Result<bool, DeliverError> {
-    let now = deliver.clock.now();
+    let (lane, now) = (&wake.lane, deliver.clock.now());
     let attempt = Attempt { at: now, duration_ms: 0, status: None, error: Some(why) };
     let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
-    Ok(after(deliver, lane, delivery, settled, true).await?)
+    after(deliver, wake, delivery, settled, true).await
 }
 
 /// The event of a delivery; `None` when it is past its retention.

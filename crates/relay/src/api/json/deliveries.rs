@@ -187,7 +187,7 @@ fn position(text: &str) -> Result<StandingCursor, Problem> {
 
 impl From<DeliveryRecord> for DeliveryView {
     fn from(record: DeliveryRecord) -> DeliveryView {
-        let DeliveryRecord { lane, delivery, attempts, answer, held, due_at } = record;
+        let DeliveryRecord { lane, delivery, attempts, answer, held } = record;
         let is_pending = delivery.state == DeliveryState::Pending;
         let stands_alone = lane.subject == format!("event-{}", delivery.key.digest());
         DeliveryView {
@@ -203,7 +203,7 @@ impl From<DeliveryRecord> for DeliveryView {
             replayed: delivery.replayed,
             attempts: attempts.iter().map(AttemptView::from).collect(),
             answer,
-            next_at: delivery.next_at.or(due_at).filter(|_| is_pending),
+            next_at: delivery.next_at.or(delivery.due_at).filter(|_| is_pending && !held),
             finished_at: delivery.finished_at,
         }
     }

@@ -227,7 +227,7 @@ async fn told(api: &Api, tenant: &str, entries: &[FeedEntry]) -> Result<Vec<Told
     let states: HashMap<_, _> = entries.iter().map(|one| (&one.key, &one.status)).collect();
     let mut told: BTreeMap<String, ToldItem> = BTreeMap::new();
     for record in api.store.delivery_records(&wanted).await? {
-        let DeliveryRecord { lane, delivery, attempts, due_at, .. } = record;
+        let DeliveryRecord { lane, delivery, attempts, held, .. } = record;
         if delivery.tenant != tenant {
             continue;
         }
@@ -243,7 +243,7 @@ async fn told(api: &Api, tenant: &str, entries: &[FeedEntry]) -> Result<Vec<Told
         }
         if delivery.state == DeliveryState::Pending {
             one.pending += 1;
-            let next_at = delivery.next_at.or(due_at);
+            let next_at = delivery.next_at.or(delivery.due_at).filter(|_| !held);
             one.next_at = [one.next_at, next_at].into_iter().flatten().min();
         }
         one.subscription = lane.subscription;

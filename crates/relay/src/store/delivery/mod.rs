@@ -43,6 +43,8 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<Timestamp>,
     sequence: u64,
     last_sequence: u64,
@@ -159,6 +161,7 @@ fn delivery(action: &'static str, body: Body) -> Result<Delivery, StoreError> {
         halted: body.halted,
         replayed: body.replayed,
         next_at: body.next_at,
+        due_at: body.due_at,
         finished_at: body.finished_at,
         sequence: body.sequence,
         last_sequence: body.last_sequence,
@@ -179,6 +182,7 @@ impl From<&Delivery> for Body {
             halted: delivery.halted,
             replayed: delivery.replayed,
             next_at: delivery.next_at,
+            due_at: delivery.due_at,
             finished_at: delivery.finished_at,
             sequence: delivery.sequence,
             last_sequence: delivery.last_sequence,

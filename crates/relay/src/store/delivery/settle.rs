@@ -32,9 +32,23 @@ pub enum Finish {
     Dead,
 }
 
+/// What must still be as it was read, for a write to be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unchanged {
+    /// It is pending.
+    State,
+    /// And nobody has written an attempt.
+    Attempts,
+    /// And nobody has put it into the index, or let go of it.
+    AttemptsAndPlace,
+}
+
 impl Store {
     /// Writes a failed attempt, with the time of the next: in the table (`parked`), or in the queue,
     /// whose wake has been sent by now. Either way it stands behind no other from here on.
+    ///
+    /// That wake may have come already, found the breaker open, and laid the delivery aside: there it
+    /// stays then, for the wake is spent.
     pub async fn put_off(
         &self,
         lane: &Lane,
@@ -48,14 +62,22 @@ impl Store {
         set.set("next_at", serde_text(next_at));
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
+        let action = "write a failed attempt";
         if parked {
             set.set(DUE, text(key::due(next_at, &delivery.key)));
             set.set(DUE_AT, text(domain::event::sortable(next_at)));
             set.remove(&["behind"]);
-        } else {
-            set.remove(&["behind", DUE, DUE_AT]);
+            return self.settle(action, lane, delivery, set, Unchanged::Attempts).await;
         }
-        self.settle("write a failed attempt", lane, delivery, set, true).await
+        let mut laid_aside = set.clone();
+        laid_aside.remove(&["behind"]);
+        set.remove(&["behind", DUE, DUE_AT]);
+        match self.settle(action, lane, delivery, set, Unchanged::AttemptsAndPlace).await? {
+            Settled::Done => Ok(Settled::Done),
+            Settled::Changed => {
+                self.settle(action, lane, delivery, laid_aside, Unchanged::Attempts).await
+            }
+        }
     }
 
     /// Writes the last attempt and that the delivery is finished.
@@ -80,7 +102,7 @@ impl Store {
             set.set(STANDING, text(key::dead(&delivery.tenant)));
             set.set(STANDING_SINCE, text(domain::event::sortable(now)));
             set.remove(&["next_at", DUE, DUE_AT]);
-            return self.settle(action, lane, delivery, set, true).await;
+            return self.settle(action, lane, delivery, set, Unchanged::Attempts).await;
         }
         set.set("state", text(State::Delivered.name()));
         let mut beside_another = set.clone();
@@ -92,9 +114,11 @@ impl Store {
         } else {
             set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
         }
-        match self.settle(action, lane, delivery, set, true).await? {
+        match self.settle(action, lane, delivery, set, Unchanged::Attempts).await? {
             Settled::Done => Ok(Settled::Done),
-            Settled::Changed => self.settle(action, lane, delivery, beside_another, false).await,
+            Settled::Changed => {
+                self.settle(action, lane, delivery, beside_another, Unchanged::State).await
+            }
         }
     }
 
@@ -111,7 +135,7 @@ impl Store {
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
         set.remove(&["behind", "next_at", DUE, DUE_AT]);
-        self.settle("halt a delivery", lane, delivery, set, true).await
+        self.settle("halt a delivery", lane, delivery, set, Unchanged::Attempts).await
     }
 
     /// Lays a delivery aside until its endpoint takes deliveries again; with the attempt that showed
@@ -132,7 +156,7 @@ impl Store {
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(now)));
         set.remove(&["behind", "next_at"]);
-        self.settle("hold a delivery", lane, delivery, set, true).await
+        self.settle("hold a delivery", lane, delivery, set, Unchanged::Attempts).await
     }
 
     /// Marks a delivery as made pointless by a newer one.
@@ -146,7 +170,7 @@ impl Store {
         set.set("finished_at", serde_text(now));
         set.set("state", text(State::Superseded.name()));
         set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
-        self.settle("supersede a delivery", lane, delivery, set, true).await
+        self.settle("supersede a delivery", lane, delivery, set, Unchanged::Attempts).await
     }
 
     async fn settle(
@@ -155,15 +179,25 @@ impl Store {
         lane: &Lane,
         delivery: &Delivery,
         settling: Settling,
-        only_if_nobody_tried: bool,
+        unchanged: Unchanged,
     ) -> Result<Settled, StoreError> {
         let Settling { mut names, mut values, expression } = settling;
         names.insert("#state".into(), "state".into());
         values.insert(":pending".into(), text(State::Pending.name()));
         let mut condition = "#state = :pending".to_owned();
-        if only_if_nobody_tried {
+        if unchanged != Unchanged::State {
             condition.push_str(" AND attempts_made = :made");
             values.insert(":made".into(), number(delivery.attempts_made));
+        }
+        if unchanged == Unchanged::AttemptsAndPlace {
+            names.insert("#place".into(), DUE_AT.into());
+            match delivery.due_at {
+                None => condition.push_str(" AND attribute_not_exists(#place)"),
+                Some(at) => {
+                    condition.push_str(" AND #place = :place");
+                    values.insert(":place".into(), text(domain::event::sortable(at)));
+                }
+            }
         }
         for _ in 0..CONFLICTS_MAX {
             let written = self

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use domain::delivery::{Attempt, Delivery, ErrorClass};
 use domain::event::EventKey;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Body, delivery};
@@ -22,8 +21,6 @@ pub(crate) struct DeliveryRecord {
     pub(crate) answer: Option<String>,
     /// It waits until its subscription is enabled.
     pub(crate) held: bool,
-    /// When `schedule` wakes it.
-    pub(crate) due_at: Option<Timestamp>,
 }
 
 /// What an endpoint has not taken.
@@ -116,8 +113,6 @@ pub(crate) struct StandingCursor {
 pub(super) struct Stored {
     #[serde(default)]
     due: Option<String>,
-    #[serde(default)]
-    due_at: Option<Timestamp>,
     #[serde(flatten)]
     body: Body,
 }
@@ -136,7 +131,7 @@ pub(super) fn record(
 ) -> Result<DeliveryRecord, StoreError> {
     let lane = Lane::parse(&stored.key.pk)
         .ok_or_else(|| StoreError::Shape { action, source: "its pk names no lane".into() })?;
-    let Stored { due, due_at, mut body } = stored.body;
+    let Stored { due, mut body } = stored.body;
     let attempts = std::mem::take(&mut body.attempts);
     let answer = body.answer.take();
     let attempts = attempts.into_iter().map(|attempt| Attempt {
@@ -149,7 +144,6 @@ pub(super) fn record(
     });
     let held = due.is_some_and(|due| due == key::held(&lane.subscription));
     Ok(DeliveryRecord {
-        due_at: due_at.filter(|_| !held),
         held,
         lane,
         attempts: attempts.collect(),

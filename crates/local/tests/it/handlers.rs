@@ -1,0 +1,104 @@
+//! Two handlers at one delivery, of which one has died, or stood still.
+
+use domain::delivery::{Attempt, Delivery, ErrorClass};
+use jiff::SignedDuration;
+use relay::egress::{Answer, Egress};
+use relay::queue::Wake;
+use relay::store::{Lane, Settled};
+use simulator::aws::{Fault, Message};
+
+use crate::stage::{ORDER, Stage, state};
+
+/// A delivery that has been put, and its wake.
+async fn put(stage: &Stage) -> (Lane, Delivery, Message) {
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.world.fan_out_batch().await;
+    let message = stage.world.receive_wakes(local::WAKES, 10).remove(0);
+    let lane = Lane { subscription: stage.subscription.clone(), subject: ORDER.into() };
+    let delivery = stage.world.store.newest(&lane, None).await.unwrap().unwrap();
+    (lane, delivery, message)
+}
+
+fn failed(stage: &Stage) -> Attempt {
+    let error = Some(ErrorClass::Connect);
+    Attempt { at: stage.clock.now(), duration_ms: 1, status: None, error }
+}
+
+#[tokio::test]
+async fn a_duplicated_wake_repeats_no_post_that_has_been_recorded() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.world.fan_out_batch().await;
+    let wakes = stage.world.receive_wakes(local::WAKES, 10);
+    stage.world.handle_wake(local::WAKES, &wakes[0]).await;
+    stage.world.handle_wake(local::WAKES, &wakes[0]).await;
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(stage.endpoint.received().len(), 1);
+    assert!(stage.is_quiet());
+}
+
+#[tokio::test]
+async fn a_wake_whose_handler_died_goes_on_at_once() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.post_accepted(&state("FOC", 2)).await;
+    stage.world.fan_out_batch().await;
+    let wake = stage.world.receive_wakes(local::WAKES, 10).remove(0);
+    // It has finished the first delivery, and does not come to see what stands behind it.
+    stage.aws.inject(|call| (call.operation == "Query").then_some(Fault::Refuse));
+    stage.world.handle_wake(local::WAKES, &wake).await;
+    stage.aws.heal();
+    assert_eq!(stage.endpoint.received().len(), 1);
+    let again = Message { receive_count: 2, ..wake };
+    stage.world.handle_wake(local::WAKES, &again).await;
+    assert_eq!(stage.endpoint.received().len(), 2);
+    assert!(stage.is_quiet());
+}
+
+#[tokio::test]
+async fn a_failure_that_is_written_late_takes_away_nothing_that_was_laid_aside() {
+    let stage = Stage::new(0, None).await;
+    let (lane, delivery, _) = put(&stage).await;
+    let (store, now) = (&stage.world.store, stage.clock.now());
+    // The next wake has come before the attempt was written, and found the breaker open.
+    store.hold(&lane, &delivery, None, now).await.unwrap();
+    let retry_at = now + SignedDuration::from_secs(5);
+    let late = store.put_off(&lane, &delivery, &failed(&stage), "", retry_at, false).await;
+    assert_eq!(late.unwrap(), Settled::Done);
+    let (held, _) = store.held(&stage.subscription, None).await.unwrap();
+    assert_eq!(held.iter().map(|one| one.attempts_made).collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn a_wake_whose_write_was_turned_away_goes_round_once_more() {
+    let mut stage = Stage::new(0, None).await;
+    let (lane, delivery, message) = put(&stage).await;
+    let to_the_endpoint = stage.world.deliver.egress.clone();
+    // The failure before this attempt is written only while this one is under way.
+    let late = {
+        let (store, lane, delivery) = (stage.world.store.clone(), lane.clone(), delivery.clone());
+        let (attempt, at) = (failed(&stage), stage.clock.now() + SignedDuration::from_secs(5));
+        move || {
+            let (store, lane) = (store.clone(), lane.clone());
+            let (delivery, attempt) = (delivery.clone(), attempt.clone());
+            async move { store.put_off(&lane, &delivery, &attempt, "", at, false).await.unwrap() }
+        }
+    };
+    stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
+        let written = late();
+        Box::pin(async move {
+            assert_eq!(written.await, Settled::Done);
+            let retry_after = Some("3600".to_owned());
+            Ok(Answer { retry_after, ..Answer::of(503, "") })
+        })
+    })
+    .unwrap();
+    let wake = Wake::first(lane.clone(), delivery.key.clone(), 1);
+    let body = serde_json::to_string(&wake).unwrap();
+    stage.world.handle_wake(local::WAKES, &Message { body, ..message }).await;
+
+    stage.world.deliver.egress = to_the_endpoint;
+    stage.run_for(SignedDuration::from_secs(10)).await;
+    assert_eq!(stage.endpoint.received().len(), 1);
+    assert!(stage.is_quiet());
+}
