@@ -2,25 +2,18 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::subscription::Topic;
 use jiff::SignedDuration;
 use local::World;
 use relay::egress::{Egress, EgressError};
-use relay::setup::Wanted;
+use relay::setup::{self, Wanted};
 use serde_json::{Value, json};
 use simulator::endpoint::{Answer, Endpoint, Received};
 
-use crate::stage::{ORDER, Stage, TENANT, header, state, subscribe, text_of};
+use crate::stage::{ORDER, Stage, TENANT, header, of, secs, state, subscribe, text_of};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
-
-fn secs(count: i64) -> SignedDuration {
-    SignedDuration::from_secs(count)
-}
-
-/// The same state of another order.
-fn of(order: &str, status: &str, second: i64) -> String {
-    state(status, second).replace(ORDER, order)
-}
 
 /// A stage whose endpoint answers as `script` says, with an endpoint beside it that hears of the
 /// relay's own events.
@@ -37,7 +30,7 @@ async fn watched(
         "delivery.exhausted",
         "upstream.silent",
     ] {
-        let topic = domain::subscription::Topic::EventType(event_type.into());
+        let topic = Topic::EventType(event_type.into());
         let wanted = Wanted { topic, ..Wanted::everything(TENANT, &owner.url()) };
         subscribe(&stage.world, wanted).await;
     }
@@ -193,7 +186,7 @@ async fn what_this_machine_lacks_is_no_fault_of_the_endpoint() {
 #[tokio::test]
 async fn the_owner_is_told_of_what_is_given_up_and_not_of_that_in_turn() {
     let stage = Stage::with_answers(Some(vec![]), |_, _| Answer::status(500)).await;
-    let topic = domain::subscription::Topic::EventType("delivery.exhausted".into());
+    let topic = Topic::EventType("delivery.exhausted".into());
     let wanted =
         Wanted { topic, waits: Some(vec![]), ..Wanted::everything(TENANT, &stage.endpoint.url()) };
     subscribe(&stage.world, wanted).await;
@@ -244,7 +237,8 @@ async fn what_fails_is_tried_again_aside_of_the_others() {
     assert_eq!(stage.aws.queue(local::ASIDE).len(), 2);
     stage.run_for(secs(10)).await;
     assert_eq!(stage.endpoint.received().len(), 3);
-    // It has recovered.
+    // It has been well for a while.
+    stage.clock.advance(domain::health::AILS_FOR);
     stage.post_accepted(&of("third", "FOC", 1)).await;
     assert_eq!(world.fan_out_batch().await, 1);
     for wake in world.receive_wakes(local::WAKES, 10) {
@@ -264,14 +258,18 @@ async fn an_endpoint_that_takes_long_is_served_aside_from_then_on() {
     .await;
     stage.post_accepted(&state("FOC", 1)).await;
     stage.run_for(SECOND).await;
-    stage.post_accepted(&of("another", "FOC", 1)).await;
-    assert_eq!(stage.world.fan_out_batch().await, 1);
-    for wake in stage.world.receive_wakes(local::WAKES, 10) {
-        stage.world.handle_wake(local::WAKES, &wake).await;
+    // A quick answer says little of the next one.
+    for order in ["another", "third"] {
+        let posts = stage.endpoint.received().len();
+        stage.post_accepted(&of(order, "FOC", 1)).await;
+        assert_eq!(stage.world.fan_out_batch().await, 1);
+        for wake in stage.world.receive_wakes(local::WAKES, 10) {
+            stage.world.handle_wake(local::WAKES, &wake).await;
+        }
+        assert_eq!(stage.aws.queue(local::ASIDE).len(), 1, "{order}");
+        stage.run_for(SECOND).await;
+        assert_eq!(stage.endpoint.received().len(), posts + 1);
     }
-    assert_eq!(stage.aws.queue(local::ASIDE).len(), 1);
-    stage.run_for(SECOND).await;
-    assert_eq!(stage.endpoint.received().len(), 2);
     assert_eq!(health(&stage).await["failures"], 0);
 }
 
@@ -316,4 +314,41 @@ async fn a_tenant_is_told_once_that_an_upstream_has_fallen_silent() {
     }
     let message = text_of(&owner.received()[0], "Message");
     assert!(message.contains("9900012") && message.contains("2026-02-03T10:00"), "{message}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_tells_others_is_not_silent() {
+    let stage = Stage::new(0, None).await;
+    let owner = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+    let topic = Topic::EventType("upstream.silent".into());
+    subscribe(&stage.world, Wanted { topic, ..Wanted::everything(TENANT, &owner.url()) }).await;
+    let now = stage.world.relay_clock().now();
+    setup::tenant(&stage.world.store, "5500002", now).await.unwrap();
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SECOND).await;
+    let dynamodb = stage.dynamodb();
+    // Orders of this kind are the other tenant's from now on.
+    dynamodb
+        .put_item()
+        .table_name("hookline")
+        .item("pk", AttributeValue::S(format!("ORDER#{}#o-2", crate::stage::UPSTREAM)))
+        .item("sk", AttributeValue::S("CLAIM".into()))
+        .item("v", AttributeValue::N("1".into()))
+        .item("tenant", AttributeValue::S("5500002".into()))
+        .send()
+        .await
+        .unwrap();
+    for day in 4..=7 {
+        let at: jiff::Timestamp = format!("2026-02-0{day}T01:00:00Z").parse().unwrap();
+        stage.clock.advance_to(at);
+        let second = crate::stage::start().duration_until(at).as_secs();
+        stage.post_accepted(&of("o-2", "FOC", second)).await;
+        stage.world.fan_out_batch().await;
+    }
+    let two: jiff::Timestamp = "2026-02-07T02:00:00Z".parse().unwrap();
+    stage.clock.advance_to(two - SECOND);
+    stage.world.store.set_woken_through(two - SignedDuration::from_mins(1)).await.unwrap();
+    stage.run_for(SignedDuration::from_mins(5)).await;
+    assert!(!stage.items("TENANT#5500002#FEED").await.is_empty());
+    assert!(owner.received().is_empty());
 }

@@ -196,6 +196,15 @@ pub(crate) async fn post(
 }
 
 /// A state change of [`ORDER`], dated that many seconds after the start.
+pub(crate) fn secs(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+/// The same state of another order.
+pub(crate) fn of(order: &str, status: &str, second: i64) -> String {
+    state(status, second).replace(ORDER, order)
+}
+
 pub(crate) fn state(status: &str, second: i64) -> String {
     let at = start() + SignedDuration::from_secs(second);
     format!(

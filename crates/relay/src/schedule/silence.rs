@@ -24,19 +24,46 @@ pub(super) async fn look(
     tenant: &str,
     day: Timestamp,
 ) -> Result<(), ScheduleError> {
+    for (upstream, last) in last_heard(schedule, tenant).await? {
+        let is_news = (day - SILENT_AFTER - DAY..day - SILENT_AFTER).contains(&last);
+        if is_news && !is_heard_since(schedule, &upstream, last).await? {
+            let message = format!(
+                "Upstream {upstream} has sent nothing since {last}, when it last told of an order of \
+                 tenant {tenant}."
+            );
+            let now = schedule.clock.now();
+            tell(&schedule.store, tenant, UPSTREAM_SILENT, message, last, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// When each upstream last told a tenant something.
+async fn last_heard(
+    schedule: &Schedule,
+    tenant: &str,
+) -> Result<BTreeMap<String, Timestamp>, ScheduleError> {
     let page = Page { limit: LOOKED_AT, newest_first: true, ..Page::default() };
     let (entries, _) = schedule.store.feed(tenant, page).await?;
     let mut last_heard = BTreeMap::new();
     for entry in entries.into_iter().filter(|entry| entry.upstream != operational::RELAY) {
         last_heard.entry(entry.upstream).or_insert(entry.received_at);
     }
-    for (upstream, last) in last_heard {
-        let is_news = (day - SILENT_AFTER - DAY..day - SILENT_AFTER).contains(&last);
-        if is_news {
-            let message = format!("Upstream {upstream} has sent no notification since {last}.");
-            let now = schedule.clock.now();
-            tell(&schedule.store, tenant, UPSTREAM_SILENT, message, last, now).await?;
+    Ok(last_heard)
+}
+
+/// Whether an upstream has told any tenant something since: then it is not silent, only this tenant's
+/// orders rest. Whoever is asked first mostly knows.
+async fn is_heard_since(
+    schedule: &Schedule,
+    upstream: &str,
+    last: Timestamp,
+) -> Result<bool, ScheduleError> {
+    for other in schedule.store.all_tenants().await? {
+        let heard = last_heard(schedule, &other.id).await?;
+        if heard.get(upstream).is_some_and(|at| *at > last) {
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
