@@ -16,8 +16,16 @@ pub const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(30);
 /// An endpoint that takes longer than this is slow.
 pub const SLOW: SignedDuration = SignedDuration::from_secs(2);
 
+/// An endpoint ails for this long after it was slow or failed, whatever else it answers meanwhile: one
+/// that hangs now and then would otherwise be well again after each quick answer.
+pub const AILS_FOR: SignedDuration = SignedDuration::from_mins(5);
+
 /// An endpoint without one success for this long is disabled.
 pub const DISABLE_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// Fewer failures than this in those days say nothing: where hardly anything is delivered, one that
+/// was long ago and one of just now are in a row.
+pub const DISABLE_FAILURES_MIN: u32 = 3;
 
 /// What is known of an endpoint. The default is a good one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,9 +36,9 @@ pub struct Health {
     /// When the first of them was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
-    /// The last attempt failed, or took long.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ailing: bool,
+    /// It has failed or taken long of late, and ails until this time. Epoch milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ails_until_ms: Option<i64>,
     /// Since when the breaker is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_since: Option<Timestamp>,
@@ -61,12 +69,16 @@ pub fn gate(health: &Health, aside: bool, now: Timestamp) -> Gate {
     match health.open_since {
         Some(_) if !probe_is_due => Gate::Rest,
         Some(_) if aside => Gate::Probe,
-        None if aside || !health.ailing => Gate::Post,
+        None if aside || !health.ails(now) => Gate::Post,
         _ => Gate::Move,
     }
 }
 
 impl Health {
+    pub fn ails(&self, now: Timestamp) -> bool {
+        self.ails_until_ms.is_some_and(|until| now.as_millisecond() < until)
+    }
+
     /// Whether the breaker is to be opened now.
     pub fn opens(&self) -> bool {
         self.failures >= OPEN_AFTER && self.open_since.is_none()
@@ -74,7 +86,8 @@ impl Health {
 
     /// Whether the endpoint has had no success for so long that it is given up.
     pub fn is_given_up(&self, now: Timestamp) -> bool {
-        self.failing_since.is_some_and(|since| since.duration_until(now) >= DISABLE_AFTER)
+        self.failures >= DISABLE_FAILURES_MIN
+            && self.failing_since.is_some_and(|since| since.duration_until(now) >= DISABLE_AFTER)
     }
 }
 
@@ -93,9 +106,11 @@ mod tests {
             assert_eq!((gate(health, false, now()), gate(health, true, now())), (common, aside));
         };
         check(&Health::default(), Gate::Post, Gate::Post);
-        let ailing = Health { ailing: true, ..Health::default() };
-        check(&ailing, Gate::Move, Gate::Post);
         let at = now().as_millisecond();
+        let ailing = Health { ails_until_ms: Some(at + 1), ..Health::default() };
+        check(&ailing, Gate::Move, Gate::Post);
+        let well_again = Health { ails_until_ms: Some(at), ..Health::default() };
+        check(&well_again, Gate::Post, Gate::Post);
         let open = Health { open_since: Some(now()), ..ailing };
         check(&Health { probe_at_ms: Some(at + 1), ..open.clone() }, Gate::Rest, Gate::Rest);
         check(&Health { probe_at_ms: Some(at), ..open }, Gate::Move, Gate::Probe);
@@ -114,6 +129,7 @@ mod tests {
         let last = now() + DISABLE_AFTER;
         assert!(!health(50, None).is_given_up(last - SignedDuration::from_millis(1)));
         assert!(health(50, None).is_given_up(last));
+        assert!(health(3, None).is_given_up(last) && !health(2, None).is_given_up(last));
         assert!(!Health::default().is_given_up(last));
     }
 }

@@ -19,19 +19,29 @@ pub(crate) async fn tell(
     since: Timestamp,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    store.put_event(&event(tenant, event_type, message, since, now)).await.map(drop)
+}
+
+/// An event that is to be put with what it tells of.
+pub(crate) fn event(
+    tenant: &str,
+    event_type: &str,
+    message: String,
+    since: Timestamp,
+    now: Timestamp,
+) -> StoredEvent {
     let notification = Notification {
         event_type: Some(event_type.into()),
         message: Some(message),
         last_modified_date: Some(sortable(since)),
         ..Notification::default()
     };
-    let event = StoredEvent {
+    StoredEvent {
         upstream: RELAY.into(),
         subject: notification.subject(),
         key: EventKey::new(since, &notification.digest()),
         received_at: now,
         raw: notification.to_xml("", NumberFormat::default()).into_bytes(),
         tenant: Some(tenant.into()),
-    };
-    store.put_event(&event).await.map(drop)
+    }
 }

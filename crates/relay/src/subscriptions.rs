@@ -1,7 +1,7 @@
 //! Subscriptions with their secrets in the clear: sealed on the way into the table, opened on the
 //! way out.
 
-use domain::health::{Health, PROBE_EVERY};
+use domain::health::{AILS_FOR, Health, PROBE_EVERY};
 use domain::notification::NumberFormat;
 use domain::order;
 use domain::record::OrderRecord;
@@ -17,7 +17,8 @@ use serde_bytes::ByteBuf;
 use crate::Clock;
 use crate::secret::sha256;
 use crate::store::{
-    Cache, Job, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, Subscribed, Work,
+    Breaker, Cache, Job, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, StoredEvent,
+    Subscribed, Work,
 };
 use crate::vault::{Vault, VaultError};
 
@@ -193,51 +194,58 @@ impl Subscriptions {
         status: &str,
         at: Timestamp,
     ) -> Result<Option<Health>, StoreError> {
-        let noted = self.store.note_failure(&one.tenant, &one.id, status, at).await?;
+        let noted = self.store.note_failure(one, status, at).await?;
         let Some(Sealed { health, .. }) = noted else { return Ok(None) };
         self.remember(&one.id, Some(status), health.clone());
         Ok(Some(health))
     }
 
-    /// Notes a success, where that is news.
+    /// Notes a success, where that is news. `after_failure`: another process may have noted a failure
+    /// that this one has not heard of.
     pub(crate) async fn note_success(
         &self,
         one: &Subscription,
         status: &str,
-        is_slow: bool,
+        after_failure: bool,
     ) -> Result<(), StoreError> {
-        let health = Health { ailing: is_slow, ..Health::default() };
         let known = self.known.get(&one.id);
         let known = known.as_deref().unwrap_or(one);
         let said = known.status.as_deref();
         let is_same = said.is_some_and(|said| first_word(said) == first_word(status));
         // An answer with a text of its own each time is noted now and then.
         let is_news = said != Some(status) && !(is_same && self.noted.get(&one.id).is_some());
-        if known.health == health && !is_news {
+        let health = Health { ails_until_ms: known.health.ails_until_ms, ..Health::default() };
+        if known.health == health && !after_failure && !is_news {
             return Ok(());
         }
         self.noted.put(&one.id, ().into());
-        self.store.note_success(&one.tenant, &one.id, status, is_slow).await?;
+        self.store.note_success(one, status).await?;
         self.remember(&one.id, Some(status), health);
         Ok(())
     }
 
-    /// Notes that an endpoint takes long.
+    /// Notes that an endpoint takes long, unless that was noted just now.
     pub(crate) async fn note_slowness(&self, one: &Subscription) -> Result<(), StoreError> {
-        if self.known.get(&one.id).is_some_and(|known| known.health.ailing) {
+        let now = self.clock.now();
+        let known = self.known.get(&one.id);
+        if known.is_some_and(|known| known.health.ails(now + AILS_FOR / 2)) {
             return Ok(());
         }
-        let health = Health { ailing: true, ..one.health.clone() };
-        self.remember(&one.id, None, health);
-        self.store.note_slowness(&one.tenant, &one.id).await
+        let ails_until_ms = Some((now + AILS_FOR).as_millisecond());
+        self.remember(&one.id, None, Health { ails_until_ms, ..one.health.clone() });
+        self.store.note_slowness(one, now).await
     }
 
+    /// Opens an endpoint's breaker, with `told`.
     pub(crate) async fn open_breaker(
         &self,
         one: &Subscription,
+        told: &StoredEvent,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.store.open_breaker(&one.tenant, &one.id, now).await?;
+        let breaker =
+            Breaker { tenant: one.tenant.clone(), subscription: one.id.clone(), opened_at: now };
+        self.store.open_breaker(&breaker, told).await?;
         self.known.forget(&one.id);
         Ok(())
     }
@@ -251,14 +259,20 @@ impl Subscriptions {
         Ok(claimed)
     }
 
+    /// Disables a subscription, with `told`; false if it is not the one any more that was tried.
     pub(crate) async fn disable(
         &self,
         one: &Subscription,
         because: GivenUp,
-    ) -> Result<(), StoreError> {
-        self.store.disable(&one.tenant, &one.id, because).await?;
+        told: &StoredEvent,
+    ) -> Result<bool, StoreError> {
+        let disabled = self.store.disable(one, because, told).await?;
         self.known.forget(&one.id);
-        Ok(())
+        if disabled {
+            return Ok(true);
+        }
+        let stands = self.store.sealed_subscription(&one.tenant, &one.id).await?;
+        Ok(stands.is_some_and(|stands| stands.disabled))
     }
 
     /// When the next attempt may be made, of so many a second.

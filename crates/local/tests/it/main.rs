@@ -5,6 +5,7 @@
 mod api_operators;
 mod api_tenants;
 mod api_xml;
+mod breakers;
 mod crash_points;
 mod endpoints;
 mod handlers;

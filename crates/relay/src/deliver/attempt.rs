@@ -46,7 +46,7 @@ pub(super) async fn make(
 
     let at = deliver.clock.now();
     let post = request(subscription, &notification, lane, delivery, at)?;
-    let (answer, is_slow) = match post_watched(deliver, subscription, post).await {
+    let answer = match post_watched(deliver, subscription, post).await {
         Err(EgressError::Exhausted(error)) => {
             tracing::error!(?error, "no POST could be made");
             deliver.wakes.send(wake, EXHAUSTED_WAIT.mul_f64(deliver.dice.draw())).await?;
@@ -63,18 +63,25 @@ pub(super) async fn make(
     };
     let change = notification.change();
     let is_probe = subscription.health.open_since.is_some();
-    if is_probe && !attempt.succeeded() {
+    let outcome = outcome(&answer, now);
+    let had_failed = delivery.attempts_made > 0;
+    if is_probe && !attempt.succeeded() && outcome != Outcome::Gone {
         // It shows how the endpoint is, and takes nothing from the delivery's own schedule.
         log(lane, delivery, change, &attempt, None);
-        endpoint::note(deliver, subscription, &attempt, &answer.status_line(), is_slow).await;
+        endpoint::note(deliver, subscription, &attempt, &answer.status_line(), had_failed).await;
         return gate::rest(deliver, wake, delivery).await;
     }
 
     let waits = subscription.waits.as_deref().unwrap_or(&retry::WAITS);
     let made = delivery.attempts_made - delivery.attempts_before + 1;
     let draw = deliver.dice.draw();
-    let outcome = outcome(&answer, now);
-    let next = lane::after_attempt(outcome, made, waits, subscription.policy, now, draw);
+    let mut next = lane::after_attempt(outcome, made, waits, subscription.policy, now, draw);
+    // First, so that nothing is laid aside that nobody will let go of.
+    if next == Next::Hold && !endpoint::disable(deliver, subscription, GivenUp::Gone).await? {
+        // What is gone is the endpoint that the tenant has left.
+        let failed = Outcome::Failed { pause: SignedDuration::ZERO };
+        next = lane::after_attempt(failed, made, waits, subscription.policy, now, draw);
+    }
     log(lane, delivery, change, &attempt, Some(next));
     let ends = ends(subscription, &notification);
     if next == Next::Delivered && ends {
@@ -87,31 +94,27 @@ pub(super) async fn make(
     if matches!(next, Next::Dead | Next::Halt) {
         tell_exhausted(deliver, lane, delivery, &notification, now).await?;
     }
-    if next == Next::Hold {
-        // First, so that nothing is laid aside that nobody will let go of.
-        endpoint::disable(deliver, subscription, GivenUp::Gone).await?;
-    }
     let finished = settle(deliver, wake, delivery, &attempt, &answer, next).await?;
     if next == Next::Dead && ends {
         deliver.subscriptions.expire(&subscription.tenant, &subscription.id).await?;
     }
-    endpoint::note(deliver, subscription, &attempt, &answer.status_line(), is_slow).await;
+    endpoint::note(deliver, subscription, &attempt, &answer.status_line(), had_failed).await;
     Ok(finished)
 }
 
-/// Makes the POST, and notes when it begins to take long; answers whether it did.
+/// Makes the POST, and notes when it begins to take long.
 async fn post_watched(
     deliver: &Deliver,
     subscription: &Subscription,
     post: Post<'_>,
-) -> Result<(Answer, bool), EgressError> {
+) -> Result<Answer, EgressError> {
     let mut answer = std::pin::pin!(deliver.egress.post(post));
     let slow = Duration::from_millis(u64::try_from(SLOW.as_millis()).unwrap_or_default());
     match tokio::time::timeout(slow, &mut answer).await {
-        Ok(answer) => Ok((answer?, false)),
+        Ok(answer) => answer,
         Err(_) => {
             endpoint::note_slowness(deliver, subscription).await;
-            Ok((answer.await?, true))
+            answer.await
         }
     }
 }

@@ -6,22 +6,21 @@ use domain::delivery::Attempt;
 use domain::health::Health;
 use domain::operational::{ENDPOINT_DISABLED, ENDPOINT_FAILING, ENDPOINT_RECOVERED};
 use domain::subscription::{GivenUp, Subscription};
-use jiff::Timestamp;
 
 use super::Deliver;
-use crate::operational::tell;
-use crate::store::{Breaker, StoreError};
+use crate::operational::{self, tell};
+use crate::store::StoreError;
 
-/// Notes what came of an attempt.
+/// Notes what came of an attempt. `after_failure`: the delivery had failed before.
 pub(super) async fn note(
     deliver: &Deliver,
     subscription: &Subscription,
     attempt: &Attempt,
     status: &str,
-    is_slow: bool,
+    after_failure: bool,
 ) {
     let noted = match attempt.succeeded() {
-        true => succeeded(deliver, subscription, status, is_slow).await,
+        true => succeeded(deliver, subscription, status, after_failure).await,
         false => failed(deliver, subscription, attempt, status).await,
     };
     if let Err(error) = noted {
@@ -37,12 +36,12 @@ pub(super) async fn note_slowness(deliver: &Deliver, subscription: &Subscription
     }
 }
 
-/// Disables a subscription, and tells its owner. Disabled, it is so whatever becomes of us.
+/// Disables a subscription, and tells its owner; false if it is not the one any more that was tried.
 pub(super) async fn disable(
     deliver: &Deliver,
     subscription: &Subscription,
     because: GivenUp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let why = match because {
         GivenUp::Gone => "its endpoint answered 410, which is: gone for good",
         GivenUp::Failing => "its endpoint has failed for five days without one success",
@@ -51,25 +50,26 @@ pub(super) async fn disable(
         "Subscription {} is disabled: {why}. Its events are kept, and delivered when it is enabled.",
         subscription.id
     );
-    let since = subscription.health.failing_since.unwrap_or_else(|| deliver.clock.now());
-    tell_owner(deliver, subscription, ENDPOINT_DISABLED, message, since).await?;
-    deliver.subscriptions.disable(subscription, because).await
+    let now = deliver.clock.now();
+    let told = operational::event(&subscription.tenant, ENDPOINT_DISABLED, message, now, now);
+    deliver.subscriptions.disable(subscription, because, &told).await
 }
 
 async fn succeeded(
     deliver: &Deliver,
     subscription: &Subscription,
     status: &str,
-    is_slow: bool,
+    after_failure: bool,
 ) -> Result<(), StoreError> {
     if let Some(since) = subscription.health.open_since {
         let message = format!(
             "Subscription {}: its endpoint takes deliveries again. What waited since {since} follows.",
             subscription.id
         );
-        tell_owner(deliver, subscription, ENDPOINT_RECOVERED, message, since).await?;
+        let (tenant, now) = (&subscription.tenant, deliver.clock.now());
+        tell(&deliver.store, tenant, ENDPOINT_RECOVERED, message, since, now).await?;
     }
-    deliver.subscriptions.note_success(subscription, status, is_slow).await
+    deliver.subscriptions.note_success(subscription, status, after_failure).await
 }
 
 async fn failed(
@@ -80,10 +80,8 @@ async fn failed(
 ) -> Result<(), StoreError> {
     let noted = deliver.subscriptions.note_failure(subscription, status, attempt.at).await?;
     let Some(health) = noted else { return Ok(()) };
-    let now = deliver.clock.now();
-    if health.is_given_up(now) {
-        let subscription = Subscription { health, ..subscription.clone() };
-        return disable(deliver, &subscription, GivenUp::Failing).await;
+    if health.is_given_up(deliver.clock.now()) {
+        return disable(deliver, subscription, GivenUp::Failing).await.map(drop);
     }
     if health.opens() {
         return open(deliver, subscription, &health).await;
@@ -104,25 +102,6 @@ async fn open(
         subscription.id,
         domain::health::OPEN_AFTER,
     );
-    deliver
-        .store
-        .list_breaker(&Breaker {
-            tenant: subscription.tenant.clone(),
-            subscription: subscription.id.clone(),
-            opened_at: now,
-        })
-        .await?;
-    tell_owner(deliver, subscription, ENDPOINT_FAILING, message, since).await?;
-    deliver.subscriptions.open_breaker(subscription, now).await
-}
-
-async fn tell_owner(
-    deliver: &Deliver,
-    subscription: &Subscription,
-    event_type: &str,
-    message: String,
-    since: Timestamp,
-) -> Result<(), StoreError> {
-    let now = deliver.clock.now();
-    tell(&deliver.store, &subscription.tenant, event_type, message, since, now).await
+    let told = operational::event(&subscription.tenant, ENDPOINT_FAILING, message, now, now);
+    deliver.subscriptions.open_breaker(subscription, &told, now).await
 }

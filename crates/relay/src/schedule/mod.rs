@@ -62,8 +62,10 @@ pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
         schedule.store.set_woken_through(minute).await?;
     }
     tracing::info!(woken, "woke what is due");
-    breakers::run(schedule).await?;
+    // Neither is held up by the other.
+    let breakers = breakers::run(schedule).await;
     jobs::run(schedule).await?;
+    breakers?;
     Ok(woken)
 }
 

@@ -1,12 +1,14 @@
 //! Which endpoints' breakers are open: `schedule` sends their probes, and lets go of what waits when
 //! they have closed.
 
+use aws_sdk_dynamodb::types::{Put, Update};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::item::{Item, text};
+use super::health::next_probe;
+use super::item::{Item, text, write};
 use super::table::Page;
-use super::{Store, StoreError, failed, key};
+use super::{Store, StoreError, StoredEvent, failed, key};
 
 /// An open breaker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +19,24 @@ pub(crate) struct Breaker {
 }
 
 impl Store {
-    /// Lists a breaker. This comes before it is opened: one that is open and not listed would never
-    /// be probed.
-    pub(crate) async fn list_breaker(&self, breaker: &Breaker) -> Result<(), StoreError> {
-        let item = Item::new(key::breaker(&breaker.subscription), breaker);
-        self.put("list an open breaker", &item).await
+    /// Opens an endpoint's breaker, if it still fails and is not open; with `told`, and with its place
+    /// on the list: one that is open and not listed would never be probed. False if it was not opened.
+    pub(crate) async fn open_breaker(
+        &self,
+        breaker: &Breaker,
+        told: &StoredEvent,
+    ) -> Result<bool, StoreError> {
+        let action = "open a breaker";
+        let at = breaker.opened_at;
+        let listed = Item::new(key::breaker(&breaker.subscription), breaker);
+        let listed = Put::builder().set_item(Some(write(action, &listed)?));
+        let open = Update::builder()
+            .set_key(Some(key::subscription(&breaker.tenant, &breaker.subscription).attributes()))
+            .update_expression("SET open_since = :now, probe_at_ms = :next")
+            .condition_expression("attribute_exists(failures) AND attribute_not_exists(open_since)")
+            .expression_attribute_values(":now", text(at.to_string()))
+            .expression_attribute_values(":next", next_probe(at));
+        self.together(action, open, vec![listed, told.put()?]).await
     }
 
     /// One page of the breakers that are open, or were a moment ago.

@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
 use domain::event::EventKey;
 use domain::limits;
 use flate2::Compression;
@@ -13,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Item, RETENTION, read, text, write};
-use super::table::{Page, Read};
+use super::table::{ABSENT, Page, Read};
 use super::{Store, StoreError, failed, key};
 
 /// Equal content without a date of its own is one event for this long: Bandwidth posts once per
@@ -68,20 +69,7 @@ struct SeenBody {
 impl Store {
     /// Puts an event once.
     pub async fn put_event(&self, event: &StoredEvent) -> Result<Kept, StoreError> {
-        let action = "put an event";
-        let (raw, packed) = pack(&event.raw);
-        let body = Body {
-            upstream: event.upstream.clone(),
-            subject: event.subject.clone(),
-            key: event.key.clone(),
-            received_at: event.received_at,
-            raw,
-            packed,
-            tenant: event.tenant.clone(),
-        };
-        let item = Item::new(key::event(&event.upstream, &event.subject, &event.key), body)
-            .kept_for(RETENTION, event.received_at);
-        match self.put_absent(action, &item).await? {
+        match self.put_absent("put an event", &event.item()).await? {
             None => Ok(Kept::New),
             Some(_) => Ok(Kept::Known),
         }
@@ -172,6 +160,27 @@ impl StoredEvent {
         let item: Item<Body> = serde_dynamo::from_item(image)
             .map_err(|source| StoreError::Shape { action, source: source.into() })?;
         StoredEvent::from_body(action, item.body)
+    }
+
+    pub(super) fn item(&self) -> Item<Body> {
+        let (raw, packed) = pack(&self.raw);
+        let body = Body {
+            upstream: self.upstream.clone(),
+            subject: self.subject.clone(),
+            key: self.key.clone(),
+            received_at: self.received_at,
+            raw,
+            packed,
+            tenant: self.tenant.clone(),
+        };
+        Item::new(key::event(&self.upstream, &self.subject, &self.key), body)
+            .kept_for(RETENTION, self.received_at)
+    }
+
+    /// A part of a transaction that puts it where it is new.
+    pub(super) fn put(&self) -> Result<PutBuilder, StoreError> {
+        let item = write("put an event", &self.item())?;
+        Ok(Put::builder().set_item(Some(item)).condition_expression(ABSENT))
     }
 
     pub(super) fn from_body(action: &'static str, body: Body) -> Result<StoredEvent, StoreError> {

@@ -1,37 +1,41 @@
 //! How an endpoint is doing: attributes of its subscription, which a change by the tenant takes away.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
-use domain::health::PROBE_EVERY;
-use domain::subscription::GivenUp;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Update};
+use domain::health::{AILS_FOR, PROBE_EVERY};
+use domain::subscription::{GivenUp, Subscription};
 use jiff::{SignedDuration, Timestamp};
 
 use super::item::{Attributes, number, read, text};
 use super::key;
 use super::table::unless_changed;
-use super::{Sealed, Store, StoreError};
+use super::{Sealed, Store, StoreError, StoredEvent};
+
+/// What was learnt of an endpoint says nothing of the one that its tenant has since put in its place.
+const UNCHANGED: &str = "revision = :revision";
 
 impl Store {
-    /// Notes a failed attempt; answers the subscription as it stands then, if it is there.
+    /// Notes a failed attempt; answers the subscription as it stands then, if it is still the one that
+    /// was tried.
     pub(crate) async fn note_failure(
         &self,
-        tenant: &str,
-        id: &str,
+        one: &Subscription,
         status: &str,
         at: Timestamp,
     ) -> Result<Option<Sealed>, StoreError> {
         let action = "note a failure of an endpoint";
         let written = self
-            .endpoint(tenant, id)
+            .endpoint(&one.tenant, &one.id)
             .update_expression(
-                "SET failures = if_not_exists(failures, :none) + :one, ailing = :true, \
+                "SET failures = if_not_exists(failures, :none) + :one, ails_until_ms = :until, \
                  failing_since = if_not_exists(failing_since, :at), #status = :status",
             )
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression(UNCHANGED)
             .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":revision", number(one.revision))
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":until", ails_until(at))
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":status", text(status))
             .return_values(ReturnValue::AllNew)
@@ -41,65 +45,41 @@ impl Store {
         written.and_then(|written| written.attributes).map(|item| sealed(action, item)).transpose()
     }
 
-    /// Notes a success: all that was held against the endpoint is forgotten, but that it is slow.
+    /// Notes a success: all that was held against the endpoint is forgotten, but that it ails.
     pub(crate) async fn note_success(
         &self,
-        tenant: &str,
-        id: &str,
+        one: &Subscription,
         status: &str,
-        is_slow: bool,
     ) -> Result<(), StoreError> {
-        let expression = match is_slow {
-            true => {
-                "SET #status = :status, ailing = :true \
-                 REMOVE failures, failing_since, open_since, probe_at_ms"
-            }
-            false => {
-                "SET #status = :status \
-                 REMOVE failures, failing_since, open_since, probe_at_ms, ailing"
-            }
-        };
-        let update = self
-            .endpoint(tenant, id)
-            .update_expression(expression)
-            .condition_expression("attribute_exists(pk)")
+        let written = self
+            .endpoint(&one.tenant, &one.id)
+            .update_expression(
+                "SET #status = :status REMOVE failures, failing_since, open_since, probe_at_ms",
+            )
+            .condition_expression(UNCHANGED)
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", text(status));
-        let update = match is_slow {
-            true => update.expression_attribute_values(":true", AttributeValue::Bool(true)),
-            false => update,
-        };
-        unless_changed("note a success of an endpoint", update.send().await).map(drop)
+            .expression_attribute_values(":revision", number(one.revision))
+            .expression_attribute_values(":status", text(status))
+            .send()
+            .await;
+        unless_changed("note a success of an endpoint", written).map(drop)
     }
 
     /// Notes that an endpoint takes long, while it still does.
-    pub(crate) async fn note_slowness(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
-        let written = self
-            .endpoint(tenant, id)
-            .update_expression("SET ailing = :true")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .send()
-            .await;
-        unless_changed("note that an endpoint is slow", written).map(drop)
-    }
-
-    /// Opens an endpoint's breaker, if it still fails.
-    pub(crate) async fn open_breaker(
+    pub(crate) async fn note_slowness(
         &self,
-        tenant: &str,
-        id: &str,
+        one: &Subscription,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let written = self
-            .endpoint(tenant, id)
-            .update_expression("SET open_since = :now, probe_at_ms = :next")
-            .condition_expression("attribute_exists(failures) AND attribute_not_exists(open_since)")
-            .expression_attribute_values(":now", text(now.to_string()))
-            .expression_attribute_values(":next", next_probe(now))
+            .endpoint(&one.tenant, &one.id)
+            .update_expression("SET ails_until_ms = :until")
+            .condition_expression(UNCHANGED)
+            .expression_attribute_values(":revision", number(one.revision))
+            .expression_attribute_values(":until", ails_until(now))
             .send()
             .await;
-        unless_changed("open a breaker", written).map(drop)
+        unless_changed("note that an endpoint is slow", written).map(drop)
     }
 
     /// Claims the next probe of an endpoint whose breaker is open; false if it is not due any more.
@@ -120,28 +100,27 @@ impl Store {
         Ok(unless_changed("claim a probe", written)?.is_some())
     }
 
-    /// Disables a subscription that is enabled; false if it is not, or is gone.
+    /// Disables a subscription, with `told`; false if it is disabled, changed or gone.
     pub(crate) async fn disable(
         &self,
-        tenant: &str,
-        id: &str,
+        one: &Subscription,
         because: GivenUp,
+        told: &StoredEvent,
     ) -> Result<bool, StoreError> {
         let action = "disable a subscription";
         let because = serde_dynamo::to_attribute_value(because)
             .map_err(|source| StoreError::Shape { action, source: source.into() })?;
-        let written = self
-            .endpoint(tenant, id)
+        let disable = Update::builder()
+            .set_key(Some(key::subscription(&one.tenant, &one.id).attributes()))
             .update_expression(
                 "SET disabled = :true, given_up = :because, revision = revision + :one",
             )
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(disabled)")
+            .condition_expression("revision = :revision AND attribute_not_exists(disabled)")
+            .expression_attribute_values(":revision", number(one.revision))
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .expression_attribute_values(":because", because)
-            .expression_attribute_values(":one", number(1))
-            .send()
-            .await;
-        Ok(unless_changed(action, written)?.is_some())
+            .expression_attribute_values(":one", number(1));
+        self.together(action, disable, vec![told.put()?]).await
     }
 
     /// Takes the next time at which an attempt may be made, one for each `interval`.
@@ -188,7 +167,11 @@ impl Store {
     }
 }
 
-fn next_probe(now: Timestamp) -> AttributeValue {
+fn ails_until(now: Timestamp) -> AttributeValue {
+    number((now + AILS_FOR).as_millisecond())
+}
+
+pub(super) fn next_probe(now: Timestamp) -> AttributeValue {
     number((now + PROBE_EVERY).as_millisecond())
 }
 

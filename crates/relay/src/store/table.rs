@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -177,6 +179,40 @@ impl Store {
                 _ => Err(failed(action)(error)),
             },
         }
+    }
+
+    /// Writes all of it or nothing; false where a condition does not hold.
+    pub(super) async fn together(
+        &self,
+        action: &'static str,
+        update: UpdateBuilder,
+        puts: Vec<PutBuilder>,
+    ) -> Result<bool, StoreError> {
+        let shape = |source: BuildError| StoreError::Shape { action, source: source.into() };
+        let update = update.table_name(&self.table).build().map_err(shape)?;
+        let mut parts = vec![TransactWriteItem::builder().update(update).build()];
+        for put in puts {
+            let put = put.table_name(&self.table).build().map_err(shape)?;
+            parts.push(TransactWriteItem::builder().put(put).build());
+        }
+        for _ in 0..CONFLICTS_MAX {
+            let write = self.client.transact_write_items().set_transact_items(Some(parts.clone()));
+            let Err(error) = write.send().await else { return Ok(true) };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            else {
+                return Err(failed(action)(error));
+            };
+            let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
+            let mut codes = reasons.iter().filter_map(|reason| reason.code.as_deref());
+            if codes.clone().any(|code| code == "ConditionalCheckFailed") {
+                return Ok(false);
+            }
+            if !codes.any(|code| code == "TransactionConflict") {
+                return Err(failed(action)(error));
+            }
+        }
+        Err(StoreError::Table { action, source: "its transactions kept conflicting".into() })
     }
 
     pub(super) async fn delete(&self, action: &'static str, key: Key) -> Result<(), StoreError> {
