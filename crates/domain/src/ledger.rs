@@ -49,6 +49,8 @@ pub enum Fault {
     NotTried { due: Timestamp },
     /// Its delivery stands behind one that was finished at this time.
     LeftBehind { since: Timestamp },
+    /// Its delivery was laid aside at this time, and nobody is going to let go of it.
+    LaidAside { since: Timestamp },
 }
 
 /// A delivery, and what decides whether anybody comes to it.
@@ -59,8 +61,12 @@ pub struct Standing<'a> {
     pub received_at: Timestamp,
     /// When it was tried last.
     pub tried_at: Option<Timestamp>,
-    /// It waits until its subscription is enabled.
+    /// It was laid aside.
     pub held: bool,
+    /// Its endpoint is not to be tried at present, or `schedule` is letting go of what was laid aside.
+    pub held_rightly: bool,
+    /// Attempts to its endpoint are spoken for until then.
+    pub slot_at: Option<Timestamp>,
     /// Those before it in its lane; only looked at where it stands behind another.
     pub before: &'a [Delivery],
 }
@@ -71,9 +77,18 @@ pub fn judge(standing: &Standing, now: Timestamp) -> Result<Account, Fault> {
         State::Delivered => Ok(Account::Delivered),
         State::Dead => Ok(Account::Dead),
         State::Superseded => Ok(Account::Superseded),
-        State::Pending if standing.delivery.halted || standing.held => Ok(Account::Parked),
+        State::Pending if standing.delivery.halted => Ok(Account::Parked),
+        State::Pending if standing.held => held(standing, now),
         State::Pending if standing.delivery.behind => behind(standing, now),
         State::Pending => on_its_own(standing, now),
+    }
+}
+
+fn held(standing: &Standing, now: Timestamp) -> Result<Account, Fault> {
+    let since = standing.delivery.due_at.unwrap_or(standing.received_at);
+    match !standing.held_rightly && is_overdue(since, now) {
+        true => Err(Fault::LaidAside { since }),
+        false => Ok(Account::Parked),
     }
 }
 
@@ -96,7 +111,7 @@ fn on_its_own(standing: &Standing, now: Timestamp) -> Result<Account, Fault> {
         (None, Some(due)) => (Account::Pending, due),
         (None, None) => (Account::Pending, standing.tried_at.unwrap_or(standing.received_at)),
     };
-    match is_overdue(due, now) {
+    match is_overdue(standing.slot_at.map_or(due, |slot| slot.max(due)), now) {
         true => Err(Fault::NotTried { due }),
         false => Ok(account),
     }
@@ -169,6 +184,9 @@ impl fmt::Display for Fault {
             Fault::LeftBehind { since } => {
                 write!(f, "could go on since {since:.0}, and nobody has come to it")
             }
+            Fault::LaidAside { since } => {
+                write!(f, "was laid aside at {since:.0}, and nobody is going to let go of it")
+            }
         }
     }
 }
@@ -209,7 +227,15 @@ mod tests {
     }
 
     fn alone(delivery: &Delivery) -> Standing<'_> {
-        Standing { delivery, received_at: start(), tried_at: None, held: false, before: &[] }
+        Standing {
+            delivery,
+            received_at: start(),
+            tried_at: None,
+            held: false,
+            held_rightly: false,
+            slot_at: None,
+            before: &[],
+        }
     }
 
     #[test]
@@ -257,7 +283,21 @@ mod tests {
         let halted = Delivery { halted: true, ..delivery() };
         assert_eq!(judge(&alone(&halted), late), Ok(Account::Parked));
         let held = delivery();
-        assert_eq!(judge(&Standing { held: true, ..alone(&held) }, late), Ok(Account::Parked));
+        let held = Standing { held: true, held_rightly: true, ..alone(&held) };
+        assert_eq!(judge(&held, late), Ok(Account::Parked));
+        let forgotten = Standing { held_rightly: false, ..held };
+        assert_eq!(judge(&forgotten, start() + OVERDUE), Ok(Account::Parked));
+        assert_eq!(judge(&forgotten, late), Err(Fault::LaidAside { since: start() }));
+    }
+
+    #[test]
+    fn what_waits_for_its_slot_is_not_late() {
+        let delivery = delivery();
+        let slot_at = start() + SignedDuration::from_hours(5);
+        let waiting = Standing { slot_at: Some(slot_at), ..alone(&delivery) };
+        assert_eq!(judge(&waiting, slot_at + OVERDUE), Ok(Account::Pending));
+        let fault = Fault::NotTried { due: start() };
+        assert_eq!(judge(&waiting, too_late(slot_at)), Err(fault));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use domain::delivery::State;
 use domain::event::{EventKey, sortable};
 use domain::ledger::{Account, Fault, Ledger, Standing, judge, missing};
 use domain::notification::Notification;
@@ -15,7 +16,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use crate::fanout::owner_now;
-use crate::store::{DeliveryRecord, FeedEntry, Lane, Page, Store, StoreError, StoredEvent};
+use crate::store::{DeliveryRecord, FeedEntry, Lane, Page, Sealed, Store, StoreError, StoredEvent};
 
 /// What is audited: events that came in at or after `from` and before `to`.
 pub struct Audit {
@@ -245,6 +246,17 @@ pub(crate) async fn judge_record(
     received_at: Timestamp,
     now: Timestamp,
 ) -> Result<Result<Account, Fault>, StoreError> {
+    let is_pending = record.delivery.state == State::Pending;
+    let (tenant, lane) = (&record.delivery.tenant, &record.lane);
+    let subscription = match is_pending {
+        true => store.sealed_subscription(tenant, &lane.subscription).await?,
+        false => None,
+    };
+    let rests = |one: &Sealed| one.disabled || one.health.open_since.is_some();
+    let held_rightly = is_pending
+        && record.held
+        && (subscription.as_ref().is_some_and(rests)
+            || store.is_let_go(&lane.subscription).await?);
     let before = match record.delivery.behind {
         true => store.deliveries_before(&record.lane, &record.delivery.key).await?,
         false => Vec::new(),
@@ -254,6 +266,8 @@ pub(crate) async fn judge_record(
         received_at,
         tried_at: record.attempts.last().map(|attempt| attempt.at),
         held: record.held,
+        held_rightly,
+        slot_at: subscription.and_then(|one| Timestamp::from_millisecond(one.slot_ms?).ok()),
         before: &before,
     };
     Ok(judge(&standing, now))

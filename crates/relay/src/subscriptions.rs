@@ -357,6 +357,7 @@ impl Subscriptions {
             created_at: one.created_at,
             expires_at: one.expires_at,
             status: one.status.clone(),
+            slot_ms: None,
             revision: one.revision,
         })
     }

@@ -376,3 +376,55 @@ async fn schedule_audits_the_day_before_and_goes_on_where_a_run_ended() {
     assert!(result.contains("\"delivered\":120"), "{result}");
     assert!(result.contains("\"day\":\"2026-02-03\""), "{result}");
 }
+
+#[tokio::test]
+async fn what_was_laid_aside_and_is_let_go_by_nobody_is_named() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&of("aside", "portins", "FOC", 1)).await;
+    stage.world.fan_out_batch().await;
+    drop_wakes(&stage);
+    let held = AttributeValue::S(format!("HELD#{}", stage.subscription));
+    let at = AttributeValue::S("2026-02-03T10:00:00.000Z".into());
+    change(&stage, "aside", "SET due = :due, due_at = :at", &[(":due", held), (":at", at)]).await;
+    stage.clock.advance(SignedDuration::from_hours(2));
+    let (_, breaches) = audit(&stage, TENANT).await;
+    assert_eq!(named(&breaches), [("aside", Fault::LaidAside { since: start() })]);
+    // While its subscription is disabled, and while it is let go of, it rests rightly.
+    let path = format!("/subscriptions/{}", stage.subscription);
+    for enabled in [false, true] {
+        let wanted = serde_json::json!({"url": stage.endpoint.url(), "enabled": enabled});
+        stage.api("PUT", &path, wanted).await;
+        assert_eq!(named(&audit(&stage, TENANT).await.1), [], "enabled: {enabled}");
+    }
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(stage.endpoint.received().len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_slot_of_a_limited_rate_breaks_nothing() {
+    let stage = Stage::new(0, None).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    let limited = serde_json::json!({"url": stage.endpoint.url(), "rate_limit": 1});
+    stage.api("PUT", &path, limited).await;
+    // Attempts are spoken for until noon.
+    let noon = start() + SignedDuration::from_hours(2);
+    stage
+        .dynamodb()
+        .update_item()
+        .table_name("hookline")
+        .key("pk", AttributeValue::S(format!("TENANT#{TENANT}")))
+        .key("sk", AttributeValue::S(format!("SUBSCRIPTION#{}", stage.subscription)))
+        .update_expression("SET slot_ms = :at")
+        .expression_attribute_values(":at", AttributeValue::N(noon.as_millisecond().to_string()))
+        .send()
+        .await
+        .unwrap();
+    for order in ["one", "two"] {
+        stage.post_accepted(&of(order, "portins", "FOC", 1)).await;
+    }
+    stage.run_for(SignedDuration::from_hours(1)).await;
+    assert_eq!(stage.endpoint.received().len(), 0);
+    assert_eq!(named(&audit(&stage, TENANT).await.1), []);
+    stage.run_for(SignedDuration::from_hours(1) + secs(10)).await;
+    assert_eq!(stage.endpoint.received().len(), 2);
+}

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::item::Item;
 use super::table::{Page, Read};
-use super::{Store, StoreError, key};
+use super::{Breaker, Store, StoreError, key};
 
 /// A replay that is done is on record for this long.
 const DONE_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Jobs that are read at once.
+const JOBS_AT_ONCE: u16 = 200;
 
 /// Something that is too much for one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +80,10 @@ impl Job {
             done_at: None,
         }
     }
+
+    fn lets_go_of(&self, wanted: &str) -> bool {
+        matches!(&self.work, Work::Drain { subscription } if subscription == wanted)
+    }
 }
 
 impl Store {
@@ -106,6 +113,28 @@ impl Store {
         match running {
             Some(job) if job.tenant == tenant => Ok(Some(job)),
             _ => self.get(action, key::job_done(tenant, id), Read::Now).await,
+        }
+    }
+
+    /// Whether `schedule` is going to let go of what was laid aside for a subscription.
+    pub(crate) async fn is_let_go(&self, subscription: &str) -> Result<bool, StoreError> {
+        let action = "read whether a breaker is listed";
+        let breaker: Option<Breaker> =
+            self.get(action, key::breaker(subscription), Read::Now).await?;
+        if breaker.is_some() {
+            return Ok(true);
+        }
+        let mut after = None;
+        loop {
+            let page = Page { limit: JOBS_AT_ONCE, after, ..Page::default() };
+            let (jobs, next) = self.jobs(page).await?;
+            if jobs.iter().any(|job| job.lets_go_of(subscription)) {
+                return Ok(true);
+            }
+            if next.is_none() {
+                return Ok(false);
+            }
+            after = next;
         }
     }
 

@@ -92,6 +92,10 @@ pub(crate) struct Sealed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<String>,
     pub(crate) revision: u64,
+    /// The next slot that is free, where attempts are limited. Only ever taken, and never written with
+    /// the rest.
+    #[serde(default, skip_serializing)]
+    pub(crate) slot_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
