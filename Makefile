@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie verify clients schemathesis fuzz crash kills isolation demo dev advisories ci
+.PHONY: check test functions rie verify clients schemathesis fuzz crash kills isolation demo dev simulate advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
@@ -17,6 +17,7 @@ kills: ; @.ci/run kills
 isolation: ; @.ci/run isolation
 demo: ; cargo run -- demo
 dev: ; cargo run -- dev
+simulate: ; cargo run -- simulate --seed 1 --hours 1
 # Fetches the advisory database from GitHub, so it is no part of `ci`.
 advisories: ; @.ci/run advisories
 ci: ; @.ci/run

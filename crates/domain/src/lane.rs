@@ -1,7 +1,8 @@
 //! The decisions that keep a lane in order. A lane is the deliveries of one subscription for one
 //! order, sorted by event key; only its oldest pending delivery is worked on.
 //!
-//! Invariant: a pending delivery has a wake in flight, a due time, or a pending predecessor. Each
+//! Invariant: a pending delivery has a wake in flight, a due time, or a pending predecessor; or it was
+//! laid aside, and is let go when its endpoint takes deliveries again; or it waits for somebody to act. Each
 //! function below is one look at what was just read; the write that follows is conditional on it.
 
 use jiff::{SignedDuration, Timestamp};

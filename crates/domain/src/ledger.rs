@@ -30,7 +30,7 @@ pub enum Account {
     Delivered,
     /// It has a wake of its own, or stands behind another.
     Pending,
-    /// It waits for its time, for its subscription to be enabled, or for somebody to act.
+    /// It waits for its time, for its endpoint to take deliveries again, or for somebody to act.
     Parked,
     Dead,
     Superseded,

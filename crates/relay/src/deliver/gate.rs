@@ -12,8 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Deliver, DeliverError, after, attempt, give_up};
 use crate::queue::Wake;
 
-/// POSTs to one endpoint at once, in one process: a fifth of what `hookline dev` works on at once, and
-/// more than one invocation of the function ever has.
+/// POSTs to one endpoint at once, in one process: an eighth of what `hookline dev` works on at once, and
+/// more than the ten that an invocation of the function has. How many invocations there are at once is
+/// bounded for each of the two queues.
 const POSTS_AT_ONCE: u32 = 50;
 
 /// A wake that found no place comes again within this.

@@ -1,5 +1,5 @@
-//! Works off what tenants asked for and what is too much for one request, a bounded number of
-//! deliveries each minute, so that what is live is not held up.
+//! Works off what tenants asked for and what is too much for one request, a bounded part of it each
+//! minute, so that what is live is not held up.
 
 use std::collections::HashMap;
 

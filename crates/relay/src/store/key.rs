@@ -26,7 +26,7 @@
 //! | data key for secrets, wrapped | `VAULT` | `KEY#{number}` |
 //!
 //! Two sparse indexes. `due` holds deliveries at rest: `DUE#{minute}#{shard}` by due time, and
-//! `HELD#{subscription}` while its subscription is disabled. `standing` holds those that an endpoint
+//! `HELD#{subscription}` while its endpoint takes none. `standing` holds those that an endpoint
 //! has not taken: `UNDELIVERED#{tenant}` and `DEAD#{tenant}`, by the time of the first failure and
 //! of giving up.
 
@@ -219,7 +219,7 @@ pub(super) fn due_partition(at: Timestamp, shard: u32) -> String {
     format!("DUE#{}#{shard}", at.get(..16).unwrap_or(&at))
 }
 
-/// Where the deliveries of a disabled subscription are held.
+/// Where deliveries are laid aside while their endpoint takes none.
 pub(super) fn held(subscription: &str) -> String {
     format!("HELD#{subscription}")
 }

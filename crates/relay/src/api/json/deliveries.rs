@@ -31,7 +31,7 @@ pub(crate) struct DeliveryView {
     state: StateField,
     /// All attempts have failed, and its order waits for a retry.
     halted: bool,
-    /// Its subscription is disabled.
+    /// Its subscription is disabled, or its endpoint is only probed at present.
     held: bool,
     /// Number of the delivery within its order and subscription, from 1.
     sequence: u64,

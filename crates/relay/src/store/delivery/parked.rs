@@ -35,7 +35,7 @@ impl Store {
         self.at_rest("read what is due", key::due_partition(minute, shard), after).await
     }
 
-    /// One page of the deliveries held for a disabled subscription, oldest first, and where the
+    /// One page of the deliveries laid aside for a subscription, oldest first, and where the
     /// next page starts.
     pub async fn held(
         &self,

@@ -19,7 +19,7 @@ pub(crate) struct DeliveryRecord {
     pub(crate) attempts: Vec<Attempt>,
     /// The beginning of the last answer's body, or why there was none.
     pub(crate) answer: Option<String>,
-    /// It waits until its subscription is enabled.
+    /// It waits until its endpoint takes deliveries again.
     pub(crate) held: bool,
 }
 
