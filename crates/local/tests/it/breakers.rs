@@ -161,3 +161,26 @@ async fn a_breaker_that_cannot_be_seen_to_holds_up_nothing_else() {
     stage.run_for(SignedDuration::from_hours(1)).await;
     assert_eq!(stage.endpoint.received().len(), 2, "the replay of a tenant that has no breaker");
 }
+
+#[tokio::test]
+async fn a_rotation_gives_the_endpoint_a_fresh_start() {
+    let down = Arc::new(AtomicBool::new(true));
+    let is_down = down.clone();
+    let stage = Stage::with_answers(None, move |_, _| {
+        Answer::status(if is_down.load(SeqCst) { 500 } else { 200 })
+    })
+    .await;
+    for order in 0..10 {
+        stage.post_accepted(&of(&format!("o-{order}"), "FOC", 1)).await;
+    }
+    stage.run_for(secs(10)).await;
+    assert_ne!(health(&stage).await["probed_since"], Value::Null);
+    down.store(false, SeqCst);
+    let path = format!("/subscriptions/{}/secret", stage.subscription);
+    stage.api("POST", &path, Value::Null).await;
+    assert_eq!(health(&stage).await["probed_since"], Value::Null);
+    stage.run_for(SignedDuration::from_hours(1)).await;
+    let told = stage.endpoint.received().iter().filter(|one| one.answered == 200).count();
+    assert_eq!(told, 10);
+    assert!(stage.is_quiet() && stage.items("BREAKERS").await.is_empty());
+}

@@ -428,7 +428,10 @@ impl Store {
     }
 
     fn whole(&self, one: &Sealed, before: Before) -> Result<TransactWriteItem, StoreError> {
-        let item = write(WRITE, &one.item(one.key(), one))?;
+        // Notes of how the endpoint is raise no revision: written back as it was read, a breaker that has
+        // closed meanwhile would be open again, and on no list.
+        let fresh = Sealed { health: Health::default(), ..one.clone() };
+        let item = write(WRITE, &one.item(one.key(), &fresh))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match before {
             Before::Nothing => put.condition_expression(ABSENT),
