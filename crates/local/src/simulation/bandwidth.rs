@@ -27,7 +27,10 @@ const KINDS: [(&str, &[&str]); 3] = [
 ];
 
 /// Orders that are under way at a time.
-const OPEN_MAX: usize = 6;
+const OPEN_MAX: usize = 4;
+
+/// How often something happens to the same order as just before.
+const SAME_ORDER: f64 = 0.8;
 
 /// Something that happened, and Bandwidth tells of.
 pub(super) struct Event {
@@ -62,6 +65,8 @@ struct Order {
 pub(super) struct Bandwidth {
     orders: Vec<Order>,
     orders_made: usize,
+    /// Place of the order to which something has just happened.
+    last: usize,
     pub(super) events: Vec<Event>,
     /// Copies to be posted: when, of which event, and for which upstream subscription.
     to_post: Vec<(Timestamp, usize, usize)>,
@@ -94,21 +99,23 @@ pub(super) fn event_in(body: &str) -> Option<usize> {
 }
 
 impl Bandwidth {
-    /// Lets something happen, once or several times in a row.
-    pub(super) fn happen(&mut self, scene: &Scene) {
+    /// Lets something happen; answers how long it takes until the next does. An order that somebody
+    /// works on changes every few seconds.
+    pub(super) fn happen(&mut self, scene: &Scene) -> SignedDuration {
         let (draw, now) = (&scene.draw, scene.clock.now());
         if draw.chance(0.05) {
-            return self.touch_number(draw, now);
+            self.touch_number(draw, now);
+            return draw.seconds(1..10);
         }
-        if self.orders.len() < OPEN_MAX && (self.orders.is_empty() || draw.chance(0.3)) {
-            self.open(draw, now);
-        }
-        let n = draw.within(0..self.orders.len());
-        for _ in 0..draw.within(1..6) {
-            if !self.go_on(n, draw, now) {
-                break;
+        let goes_on = self.last < self.orders.len() && draw.chance(SAME_ORDER);
+        if !goes_on {
+            if self.orders.len() < OPEN_MAX && (self.orders.is_empty() || draw.chance(0.6)) {
+                self.open(draw, now);
             }
+            self.last = draw.within(0..self.orders.len());
         }
+        self.go_on(self.last, draw, now);
+        if draw.chance(0.2) { draw.seconds(5..60) } else { draw.seconds(0..4) }
     }
 
     /// A copy whose time has come.
@@ -140,8 +147,8 @@ impl Bandwidth {
         });
     }
 
-    /// The order's next state, or a note; false when it has come to its end.
-    fn go_on(&mut self, n: usize, draw: &Draw, now: Timestamp) -> bool {
+    /// The order's next state, or a note.
+    fn go_on(&mut self, n: usize, draw: &Draw, now: Timestamp) {
         let is_note = draw.chance(0.4);
         let order = &mut self.orders[n];
         let (order_type, states) = KINDS[order.kind];
@@ -166,7 +173,6 @@ impl Bandwidth {
         }
         let kind = Some(order_type);
         self.tell(message, account, owner, (kind, status, ends_order), draw, now);
-        !ends_order
     }
 
     /// An event that belongs to no order.
@@ -195,9 +201,9 @@ impl Bandwidth {
         // Equal content without a date is one event for ten minutes only.
         let dated = message.last_modified_date.is_some();
         for copy in 0..draw.within(1..3) {
-            let delay = match draw.chance(0.15) {
+            let delay = match draw.chance(0.1) {
                 true if dated => draw.seconds(5..400),
-                _ => draw.seconds(0..3),
+                _ => draw.seconds(0..1),
             };
             self.to_post.push((now + delay, n, copy));
         }

@@ -53,6 +53,19 @@ pub(super) fn holds(aws: &Aws, event: &Event) -> bool {
     key_of(aws, event).is_some() || in_inbox()
 }
 
+/// How an event's delivery to a subscription stands.
+pub(super) fn state_of(
+    aws: &Aws,
+    subscription: &Subscription,
+    event: &Event,
+    key: &str,
+) -> Option<String> {
+    let lane = format!("LANE#{}#{}", subscription.id, event.subject);
+    let key = json!({ "pk": { "S": lane }, "sk": { "S": key } });
+    let found = call(aws, "GetItem", &json!({ "TableName": "hookline", "Key": key }));
+    text(&found["Item"], "state").map(Into::into)
+}
+
 /// Everything in the table.
 pub(super) struct Table(Vec<Value>);
 

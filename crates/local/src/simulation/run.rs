@@ -27,7 +27,7 @@ use super::requests::Heard;
 use super::scene::Scene;
 use super::tasks::{Role, Tasks, Worker};
 use super::tenants::Wish;
-use super::wire::{NoWait, Wire};
+use super::wire::{Moment, NoWait, Wire};
 use super::{Broken, Plan, SharedModel, Summary, endpoints, lock};
 use crate::World;
 use crate::world::{ASIDE, INBOX, INBOX_DEAD, WAKES, WAKES_DEAD, loopback, sdk_config};
@@ -37,8 +37,9 @@ const STREAM_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-/// How often a packet takes its time.
+/// How often a packet takes its time, and how often one does that brings what was read.
 const DELAYED: f64 = 0.05;
+const DELAYED_AFTER_READ: f64 = 0.3;
 
 /// While a handler waits, time passes in steps of this.
 const TICK: SignedDuration = SignedDuration::from_millis(200);
@@ -190,14 +191,19 @@ impl Run {
         let weather = self.scene.weather();
         // A batch of the stream has so many awaits that it would hardly ever come through.
         let deaths = if worker.role == Role::Fanout { 0.2 } else { 1.0 };
-        if draw.chance(weather.death * deaths) {
+        let (death, delayed) = match self.wire.take_moment(worker) {
+            Some(Moment::AfterWrite) => (weather.death_after_write, DELAYED),
+            Some(Moment::AfterRead) => (weather.death, DELAYED_AFTER_READ),
+            None => (weather.death, DELAYED),
+        };
+        if draw.chance(death * deaths) {
             return self.kill(worker, "dies");
         }
         if draw.chance(weather.stall) {
             self.scene.count("handlers that stood still");
             return self.tasks.stand_still(worker, self.now() + draw.seconds(1..50));
         }
-        if draw.chance(DELAYED) {
+        if draw.chance(delayed) {
             let delay = SignedDuration::from_millis(draw.within(1..1500) as i64);
             return self.tasks.stand_still(worker, self.now() + delay);
         }

@@ -12,8 +12,9 @@ pub(super) struct Weather {
     table: Rates,
     queue: Rates,
     key: Rates,
-    /// Of a handler's death, at each await.
+    /// Of a handler's death, at each await, and where it has just written something.
     pub(super) death: f64,
+    pub(super) death_after_write: f64,
     /// Of a handler's standing still for a while, at each await.
     pub(super) stall: f64,
     /// Of a message that is given twice.
@@ -31,9 +32,6 @@ struct Rates {
     silence: f64,
 }
 
-/// When functions are taken away, and nothing else goes wrong.
-const DEADLY: f64 = 0.02;
-
 impl Weather {
     pub(super) const CALM: Weather = Weather {
         name: "calm",
@@ -41,6 +39,7 @@ impl Weather {
         queue: Rates::NONE,
         key: Rates::NONE,
         death: 0.0,
+        death_after_write: 0.0,
         stall: 0.0,
         twice: 0.0,
         exhausted: 0.0,
@@ -63,12 +62,20 @@ impl Weather {
             table: some,
             queue: some,
             key: some,
-            death: 0.005,
+            death: 0.004,
+            death_after_write: 0.03,
             stall: 0.003,
             twice: 0.1,
             exhausted: 0.02,
         };
         let calm = Weather::CALM;
+        let deadly = Weather {
+            name: "functions die",
+            death: 0.01,
+            death_after_write: 0.06,
+            twice: 0.2,
+            ..calm
+        };
         let weather = *draw.pick(&[
             calm,
             mixed,
@@ -79,8 +86,8 @@ impl Weather {
             Weather { name: "table is flaky", table: many, ..mixed },
             Weather { name: "queue is flaky", queue: many, ..mixed },
             Weather { name: "keys are out of reach", key: all_refused, ..calm },
-            Weather { name: "functions die", death: DEADLY, twice: 0.2, ..calm },
-            Weather { name: "functions die", death: DEADLY, twice: 0.2, ..calm },
+            deadly,
+            deadly,
             Weather { name: "functions stand still", stall: 0.02, twice: 0.3, ..calm },
         ]);
         let stays = match weather.name {

@@ -34,10 +34,21 @@ pub enum Mutation {
     AckBeforeStore,
 }
 
+/// Where a handler may be when it can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// It has read something, which grows old while it stands still.
+    AfterRead,
+    /// It has written something, which is half of what it is about should it die.
+    AfterWrite,
+}
+
 #[derive(Clone)]
 pub(super) struct Wire {
     scene: Arc<Scene>,
     mutation: Option<Mutation>,
+    /// Calls that have just been applied and are yet to be answered, by worker.
+    moments: Arc<Mutex<BTreeMap<u64, Moment>>>,
     /// Calls that were answered and are still to be applied, by worker.
     owed: Arc<Mutex<BTreeMap<u64, Vec<Request>>>>,
 }
@@ -49,9 +60,15 @@ struct Request {
     body: Value,
 }
 
+impl Request {
+    fn operation(&self) -> &str {
+        self.target.rsplit('.').next().unwrap_or_default()
+    }
+}
+
 impl Wire {
     pub(super) fn new(scene: Arc<Scene>, mutation: Option<Mutation>) -> Wire {
-        Wire { scene, mutation, owed: Arc::default() }
+        Wire { scene, mutation, moments: Arc::default(), owed: Arc::default() }
     }
 
     pub(super) fn http_client(&self) -> SharedHttpClient {
@@ -69,6 +86,21 @@ impl Wire {
     /// The worker is gone, and what it owed with it.
     pub(super) fn forget(&self, worker: Worker) {
         self.take_owed(worker);
+        self.take_moment(worker);
+    }
+
+    /// Where a worker is, which it is about to leave.
+    pub(super) fn take_moment(&self, worker: Worker) -> Option<Moment> {
+        self.moments.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker.id)
+    }
+
+    fn set_moment(&self, worker: Worker, operation: &str) {
+        let moment = match operation {
+            "Query" | "GetItem" | "BatchGetItem" => Moment::AfterRead,
+            _ => Moment::AfterWrite,
+        };
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        moments.insert(worker.id, moment);
     }
 
     fn take_owed(&self, worker: Worker) -> Vec<Request> {
@@ -77,17 +109,16 @@ impl Wire {
     }
 
     fn answer(&self, worker: Worker, mut request: Request) -> HttpConnectorFuture {
-        let body = &mut request.body;
-        match (self.mutation, worker.role, request.target.rsplit('.').next().unwrap_or_default()) {
+        match (self.mutation, worker.role, request.operation()) {
             (Some(Mutation::BehindWithoutCheck), Role::Fanout, "TransactWriteItems") => {
-                if let Some(items) = body["TransactItems"].as_array_mut() {
+                if let Some(items) = request.body["TransactItems"].as_array_mut() {
                     items.retain(|item| item.get("ConditionCheck").is_none());
                 }
             }
             (Some(Mutation::WalkToTheNextOnly), Role::Deliver, "Query")
-                if body["FilterExpression"].is_string() =>
+                if request.body["FilterExpression"].is_string() =>
             {
-                body["Limit"] = 1.into();
+                request.body["Limit"] = 1.into();
                 return HttpConnectorFuture::new(apply(&self.scene, request).map(without_more));
             }
             (Some(Mutation::AttemptBeforeWake), Role::Deliver, "SendMessage")
@@ -114,7 +145,7 @@ impl Wire {
     }
 
     fn note(&self, worker: Worker, request: &Request) {
-        let operation = request.target.rsplit('.').next().unwrap_or_default();
+        let operation = request.operation();
         let Worker { id, role } = worker;
         self.scene.count(&format!("calls of {role:?}"));
         let line = format!("  {role:?} {id}: {operation} {}", about(&request.body));
@@ -143,10 +174,11 @@ impl HttpConnector for Wire {
         HttpConnectorFuture::new(async move {
             turn().await;
             wire.note(worker, &request);
-            let is_update = request.target.ends_with("UpdateItem");
+            let operation = request.operation().to_owned();
             let answer = wire.answer(worker, request).await;
+            wire.set_moment(worker, &operation);
             turn().await;
-            if is_update {
+            if operation == "UpdateItem" {
                 wire.pay(worker);
             }
             answer

@@ -1,8 +1,6 @@
 //! Seeded runs of the whole relay in a world where everything goes wrong, and the bugs that such runs
 //! must find.
 
-use std::ops::RangeInclusive;
-
 use jiff::SignedDuration;
 use local::simulation::{Broken, Mutation, Plan, Summary, simulate};
 use tracing::subscriber::NoSubscriber;
@@ -36,10 +34,13 @@ fn a_seed_gives_the_same_run_to_the_last_call() {
     assert_ne!(first.hash, run(8, SignedDuration::from_mins(1), None).unwrap().hash);
 }
 
+/// Each bug is found by about every second seed, or more: that all of these miss one is no accident.
+const SEEDS: u64 = 12;
+
 /// Runs seeds until one finds the bug.
 #[track_caller]
-fn check(mutation: Mutation, mut seeds: RangeInclusive<u64>, expected: &[&str]) {
-    let found = seeds.find_map(|seed| {
+fn check(mutation: Mutation, expected: &[&str]) {
+    let found = (1..=SEEDS).find_map(|seed| {
         let broken = run(seed, TIME, Some(mutation)).err()?;
         let broken = broken.downcast::<Broken>().unwrap();
         assert_eq!((broken.seed, broken.steps.len()), (seed, 30));
@@ -51,21 +52,21 @@ fn check(mutation: Mutation, mut seeds: RangeInclusive<u64>, expected: &[&str]) 
 
 #[test]
 fn a_delivery_put_behind_one_that_may_be_finished_is_found_stuck() {
-    check(Mutation::BehindWithoutCheck, 13..=16, &["waits for nothing"]);
+    check(Mutation::BehindWithoutCheck, &["waits for nothing"]);
 }
 
 #[test]
 fn an_attempt_written_before_the_next_wake_is_sent_is_found_stuck() {
-    check(Mutation::AttemptBeforeWake, 1..=4, &["waits for nothing"]);
+    check(Mutation::AttemptBeforeWake, &["waits for nothing"]);
 }
 
 #[test]
 fn a_walk_that_stops_at_a_finished_delivery_is_found() {
-    check(Mutation::WalkToTheNextOnly, 1..=4, &["waits for nothing"]);
+    check(Mutation::WalkToTheNextOnly, &["waits for nothing"]);
 }
 
 #[test]
 fn an_answer_given_before_the_event_is_stored_is_found() {
     // An event without a date that was lost is another one when a copy of it comes.
-    check(Mutation::AckBeforeStore, 1..=4, &["is lost", "the webhook-id changed"]);
+    check(Mutation::AckBeforeStore, &["is lost", "the webhook-id changed"]);
 }

@@ -26,8 +26,7 @@ impl Run {
             self.next.weather = now + stays;
         }
         if now >= self.next.event {
-            lock(&self.model).bandwidth.happen(&self.scene);
-            self.next.event = now + draw.seconds(1..40);
+            self.next.event = now + lock(&self.model).bandwidth.happen(&self.scene);
         }
         if now >= self.next.wish {
             self.wish();
