@@ -9,13 +9,13 @@ use simulator::bandwidth::Message;
 use super::draw::Draw;
 use super::scene::Scene;
 
-/// Accounts at Bandwidth, and who owns what is said there where no rule says otherwise.
+/// Accounts at Bandwidth, and who owns what is said there where no rule says otherwise, always.
 pub(super) const ACCOUNTS: [(&str, Option<usize>); 2] = [("9900012", Some(0)), ("9900013", None)];
 
 pub(super) const USER: &str = "bandwidth";
 pub(super) const PASSWORD: &str = "a password of the simulation";
 
-/// Tenants; a CustomerOrderId that begins with the n-th of these is the n-th tenant's.
+/// Tenants; at first a CustomerOrderId that begins with the n-th of these is the n-th tenant's.
 pub(super) const TENANTS: [&str; 3] = ["5500001", "5500002", "5500003"];
 pub(super) const PREFIXES: [&str; 3] = ["north-", "south-", "east-"];
 
@@ -38,7 +38,7 @@ pub(super) struct Event {
     pub(super) account: &'static str,
     pub(super) subject: String,
     pub(super) digest: String,
-    /// The tenant; `None`: nobody.
+    /// The tenant; `None`: nobody, or not known yet.
     pub(super) owner: Option<usize>,
     pub(super) order_type: Option<&'static str>,
     pub(super) status: Option<&'static str>,
@@ -65,6 +65,8 @@ struct Order {
 pub(super) struct Bandwidth {
     orders: Vec<Order>,
     orders_made: usize,
+    /// Orders whose owner a rule decides and is not known yet: account, id, and which prefix.
+    pub(super) unowned: Vec<(&'static str, String, usize)>,
     /// Place of the order to which something has just happened.
     last: usize,
     pub(super) events: Vec<Event>,
@@ -118,6 +120,12 @@ impl Bandwidth {
         if draw.chance(0.2) { draw.seconds(5..60) } else { draw.seconds(0..4) }
     }
 
+    /// A tenant's orders that are under way, with their types.
+    pub(super) fn open_orders(&self, tenant: usize) -> Vec<(&'static str, String)> {
+        let own = self.orders.iter().filter(|order| order.owner == Some(tenant));
+        own.map(|order| (KINDS[order.kind].0, order.id.clone())).collect()
+    }
+
     /// A copy whose time has come.
     pub(super) fn next_post(&mut self, now: Timestamp) -> Option<(usize, usize)> {
         let due = self.to_post.iter().enumerate().filter(|(_, (at, ..))| *at <= now);
@@ -130,16 +138,36 @@ impl Bandwidth {
         self.to_post.iter().map(|(at, ..)| *at).min()
     }
 
+    pub(super) fn first_posted_at(&self, subject: &str) -> Option<Timestamp> {
+        let events = self.events.iter().filter(|event| event.subject == subject);
+        events.filter_map(|event| event.posted_at).min()
+    }
+
+    /// From here on it is known whose an order is.
+    pub(super) fn set_owner(&mut self, subject: &str, tenant: usize) {
+        self.unowned.retain(|(_, id, _)| id != subject);
+        let events = self.events.iter_mut().filter(|event| event.subject == subject);
+        events.for_each(|event| event.owner = Some(tenant));
+        let order = self.orders.iter_mut().find(|order| order.id == subject);
+        if let Some(order) = order {
+            order.owner = Some(tenant);
+        }
+    }
+
     fn open(&mut self, draw: &Draw, now: Timestamp) {
         let (account, default) = *draw.pick(&ACCOUNTS);
         // One in ten names nobody.
-        let owner = if draw.chance(0.1) { TENANTS.len() } else { draw.within(0..TENANTS.len()) };
-        let name = PREFIXES.get(owner).map(|prefix| format!("{prefix}{}", self.orders_made));
+        let prefix = if draw.chance(0.1) { PREFIXES.len() } else { draw.within(0..PREFIXES.len()) };
+        let name = PREFIXES.get(prefix).map(|prefix| format!("{prefix}{}", self.orders_made));
         self.orders_made += 1;
+        let id = format!("00000000-0000-4000-8000-{:012}", self.orders_made);
+        if name.is_some() {
+            self.unowned.push((account, id.clone(), prefix));
+        }
         self.orders.push(Order {
-            id: format!("00000000-0000-4000-8000-{:012}", self.orders_made),
+            id,
             account,
-            owner: name.as_ref().map(|_| owner).or(default),
+            owner: if name.is_some() { None } else { default },
             customer_order_id: name,
             kind: draw.within(0..KINDS.len()),
             state: 0,

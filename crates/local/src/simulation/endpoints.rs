@@ -61,6 +61,11 @@ pub(super) fn answer(
         Mood::Gone => Some(410),
         Mood::Hanging | Mood::Refusing => None,
     };
+    let succeeded = status.is_some_and(|status| status < 300);
+    if succeeded && subscription.order.is_some() && model.bandwidth.events[event].ends_order {
+        scene.count("subscriptions that ended with their order");
+    }
+    subscription.note_answer(succeeded, scene.clock.now());
     subscription.said_gone += usize::from(status == Some(410));
     let line = format!("  POST of event {event} to {}: {mood:?} {status:?}", subscription.id);
     let same_each_time = post.headers.iter().filter(|(name, _)| name != "webhook-signature");
@@ -99,6 +104,9 @@ fn judge(
     body: &str,
 ) -> Result<(), String> {
     let now = scene.clock.now();
+    if model.bandwidth.events[n].owner.is_none() {
+        scene.aside(|| model.learn_owners(&scene.aws))?;
+    }
     let subscription = &model.subscriptions[place];
     let event = &model.bandwidth.events[n];
     if event.owner != Some(subscription.tenant) {
@@ -134,7 +142,7 @@ fn judge(
     }
     let overtook = firsts.iter().any(|before| *before > key);
     firsts.push(key.clone());
-    if !overtook || header("hookline-late").is_some() {
+    if !overtook || ["hookline-late", "hookline-replay"].iter().any(|name| header(name).is_some()) {
         return Ok(());
     }
     // Two handlers had met it. There is no lock on a lane: the other one has superseded it after this

@@ -1,5 +1,7 @@
 //! What the table says, read past the relay, and whether the ledger balances at the end of a run.
 
+mod one_order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use simulator::aws::Aws;
 
 use super::Model;
-use super::bandwidth::Event;
+use super::bandwidth::{Event, TENANTS};
 use super::tenants::Subscription;
 use crate::world::INBOX;
 
@@ -53,6 +55,14 @@ pub(super) fn holds(aws: &Aws, event: &Event) -> bool {
     key_of(aws, event).is_some() || in_inbox()
 }
 
+/// The tenant for which an order is recorded.
+pub(super) fn owner_of(aws: &Aws, account: &str, subject: &str) -> Option<String> {
+    let key =
+        json!({ "pk": { "S": format!("ORDER#{account}#{subject}") }, "sk": { "S": "CLAIM" } });
+    let found = call(aws, "GetItem", &json!({ "TableName": "hookline", "Key": key }));
+    text(&found["Item"], "tenant").map(Into::into)
+}
+
 /// How an event's delivery to a subscription stands.
 pub(super) fn state_of(
     aws: &Aws,
@@ -64,6 +74,11 @@ pub(super) fn state_of(
     let key = json!({ "pk": { "S": lane }, "sk": { "S": key } });
     let found = call(aws, "GetItem", &json!({ "TableName": "hookline", "Key": key }));
     text(&found["Item"], "state").map(Into::into)
+}
+
+pub(super) fn minute_of(at: Timestamp) -> Timestamp {
+    let second = at.as_second();
+    Timestamp::from_second(second - second.rem_euclid(60)).unwrap_or(at)
 }
 
 /// Everything in the table.
@@ -92,9 +107,25 @@ impl Table {
             let look = if is_pending { LAST_LOOK } else { SignedDuration::ZERO };
             is_parked && at.is_some_and(|at| at + look > now)
         };
-        // Schedule has yet to do something.
-        let is_job = |item: &&Value| matches!(text(item, "pk"), Some("JOBS" | "BREAKERS"));
+        let is_job = |item: &&Value| text(item, "pk") == Some("JOBS");
         self.0.iter().any(|item| due(&item) || is_job(&item))
+    }
+
+    /// Whether schedule goes on probing endpoints.
+    pub(super) fn has_breakers(&self) -> bool {
+        self.0.iter().any(|item| text(item, "pk") == Some("BREAKERS"))
+    }
+
+    /// Whether the relay has disabled a subscription because its endpoint failed for long.
+    pub(super) fn is_given_up(&self, one: &Subscription) -> bool {
+        self.subscription(one).is_some_and(|item| text(item, "given_up") == Some("failing"))
+    }
+
+    fn subscription(&self, one: &Subscription) -> Option<&Value> {
+        let (pk, sk) = (format!("TENANT#{}", one.tenant_id()), format!("SUBSCRIPTION#{}", one.id));
+        self.0.iter().find(|item| {
+            text(item, "pk") == Some(pk.as_str()) && text(item, "sk") == Some(sk.as_str())
+        })
     }
 
     fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -163,20 +194,32 @@ pub(super) fn audit(table: &Table, model: &Model) -> Result<Ledger, String> {
     for (lane, deliveries) in &lanes {
         look_at_lane(lane, deliveries, model, &mut ledger)?;
     }
+    for one in &model.subscriptions {
+        if let Some(order) = &one.order {
+            one_order::look(one, order, table, &lanes, model)?;
+        }
+    }
     for event in model.events().iter().filter(|event| event.accepted) {
         let key = stored.keys().find(|key| key.ends_with(&event.digest));
         let key = key.ok_or(format!("event {} was accepted and is lost", event.n))?;
+        let feeds = table.below("").filter(|item| text(item, "key") == Some(key));
+        let list = match event.owner {
+            Some(tenant) => format!("TENANT#{}#FEED", TENANTS[tenant]),
+            None => format!("{}#UNOWNED", event.account),
+        };
+        let mut feeds = feeds.filter_map(|item| text(item, "pk"));
+        if !feeds.any(|pk| pk.ends_with(&list)) {
+            return Err(format!("event {} is not in the list of its owner", event.n));
+        }
         for (place, one) in model.subscriptions.iter().enumerate() {
             let lane = format!("LANE#{}#{}", one.id, event.subject);
             let was_noticed = one
                 .made_at
                 .zip(event.posted_at)
                 .is_some_and(|(made, posted)| made + NOTICED <= posted);
-            if was_noticed
-                && !one.delete_asked
-                && one.matches(event)
-                && !stand.contains(&(lane, *key))
-            {
+            // Its order's end ends it, which may come before what was late.
+            let stood = was_noticed && !one.delete_asked && (!one.may_end || event.ends_order);
+            if stood && one.matches(event) && !stand.contains(&(lane, *key)) {
                 return Err(format!("event {} was not delivered to {} ({place})", event.n, one.id));
             }
         }

@@ -6,15 +6,18 @@
 //! of order; when all is well again everything must come to rest, and the ledger balance.
 
 mod bandwidth;
+mod calls;
 mod draw;
 mod endpoints;
 mod journal;
 mod ledger;
+mod owners;
 mod requests;
 mod run;
 mod scene;
 mod tasks;
 mod tenants;
+mod upstreams;
 mod weather;
 mod wire;
 
@@ -83,6 +86,7 @@ pub fn simulate(plan: Plan) -> anyhow::Result<Summary> {
 #[derive(Default)]
 struct Model {
     bandwidth: bandwidth::Bandwidth,
+    upstreams: Vec<upstreams::Upstream>,
     subscriptions: Vec<tenants::Subscription>,
     received: endpoints::Received,
 }

@@ -1,8 +1,12 @@
 //! One run, step by step: what is due begins, one handler goes on to its next await or dies, and when
 //! none can, time passes.
 
+mod days;
+mod office;
 mod outside;
 mod pollers;
+mod rest;
+mod setup;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,26 +15,25 @@ use aws_config::SdkConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use axum::Router;
-use domain::upstream::{IngestCredentials, Rule, Upstream};
 use jiff::{SignedDuration, Timestamp};
 use relay::egress::Egress;
 use relay::queue::Arrival;
-use relay::{Dice, setup};
-use sha2::{Digest as _, Sha256};
+use serde_json::Value;
 use simulator::Clock;
 use simulator::aws::{Aws, Message};
 
-use super::bandwidth::{ACCOUNTS, PASSWORD, PREFIXES, TENANTS, USER, event_in};
+use super::bandwidth::event_in;
 use super::draw::Draw;
-use super::ledger::{self, Table};
+use super::ledger;
 use super::requests::Heard;
 use super::scene::Scene;
 use super::tasks::{Role, Tasks, Worker};
 use super::tenants::Wish;
+use super::upstreams::{Change, Upstream};
 use super::wire::{Moment, NoWait, Wire};
 use super::{Broken, Plan, SharedModel, Summary, endpoints, lock};
 use crate::World;
-use crate::world::{ASIDE, INBOX, INBOX_DEAD, WAKES, WAKES_DEAD, loopback, sdk_config};
+use crate::world::{ASIDE, INBOX, WAKES, loopback, sdk_config};
 
 /// Lambda's pause after a batch of the stream that failed.
 const STREAM_PAUSE: SignedDuration = SignedDuration::from_secs(10);
@@ -54,6 +57,7 @@ enum Outcome {
     FromInbox { message: Message, done: bool },
     FannedOut { first: Option<u64> },
     Heard { place: usize, wish: Wish, heard: Heard },
+    Operated { upstream: usize, change: Change, answer: Option<Value> },
     Over,
 }
 
@@ -66,19 +70,34 @@ struct Run {
     egress: Egress,
     sdk: SdkConfig,
     tokens: Vec<String>,
+    /// The operator's token.
+    operator: String,
     tasks: Tasks<Outcome>,
     /// Requests of tenants that are on their way.
     asked: Vec<(Worker, usize, Wish)>,
-    /// Messages that the queue will give once more although they were deleted.
-    again: Vec<(Timestamp, &'static str, Message)>,
+    /// The operator's, by the upstream.
+    operating: Vec<(Worker, usize, Change)>,
     next: Times,
+    phase: Phase,
     ends_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Things happen and go wrong.
+    World,
+    /// Some endpoints fail, and nothing else goes wrong: before days pass, and after them.
+    Before,
+    After,
+    /// All is well.
+    End,
 }
 
 /// When what comes next.
 struct Times {
     event: Timestamp,
     wish: Timestamp,
+    operator: Timestamp,
     weather: Timestamp,
     deployment: Timestamp,
     schedule: Timestamp,
@@ -118,8 +137,10 @@ impl Run {
             .sleep_impl(SharedAsyncSleep::new(NoWait))
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        let world = world(&scene, &egress, &sdk).await?;
-        let tokens = set_up(&world).await?;
+        let world = setup::world(&scene, &egress, &sdk).await?;
+        let tokens = setup::set_up(&world).await?;
+        let operator = relay::setup::operator(&world.store, start).await?.token();
+        lock(&model).upstreams = Upstream::all(start);
         // Calls of no handler are not met by faults.
         aws.inject({
             let scene = scene.clone();
@@ -128,13 +149,14 @@ impl Run {
         let next = Times {
             event: start,
             wish: start,
+            operator: start + MINUTE,
             weather: start + MINUTE,
             deployment: start + MINUTE * 10,
             schedule: start,
             stream: start,
         };
         let ends_at = start + plan.time;
-        let (tasks, asked, again) = (Tasks::new(), Vec::new(), Vec::new());
+        let (tasks, asked, operating) = (Tasks::new(), Vec::new(), Vec::new());
         Ok(Run {
             router: world.router(),
             scene,
@@ -144,10 +166,12 @@ impl Run {
             egress,
             sdk,
             tokens,
+            operator,
             tasks,
             asked,
-            again,
+            operating,
             next,
+            phase: Phase::World,
             ends_at,
         })
     }
@@ -163,8 +187,12 @@ impl Run {
             if !ready.is_empty() {
                 let worker = *self.scene.draw.pick(&ready);
                 self.step(worker).await;
+            } else if let Some(table) = self.between_phases() {
+                self.go_on(&table).await?;
             } else if let Some(table) = self.at_rest() {
-                return ledger::audit(&table, &lock(&self.model));
+                let model = &mut *lock(&self.model);
+                model.learn_owners(&self.scene.aws)?;
+                return ledger::audit(&table, model);
             } else {
                 self.pass_time().await;
             }
@@ -220,6 +248,7 @@ impl Run {
                 false => self.wire.pay(worker),
             }
             self.asked.retain(|(one, ..)| *one != worker);
+            self.operating.retain(|(one, ..)| *one != worker);
             self.finish(outcome);
         }
     }
@@ -236,6 +265,10 @@ impl Run {
             let (_, place, wish) = self.asked.remove(n);
             self.heard(place, wish, Heard::Nothing);
         }
+        if let Some(n) = self.operating.iter().position(|(one, ..)| *one == worker) {
+            let (_, upstream, change) = self.operating.remove(n);
+            self.operated(upstream, change, None);
+        }
     }
 
     fn finish(&mut self, outcome: Outcome) {
@@ -245,6 +278,9 @@ impl Run {
                 self.scene.note(format!("event {event} is answered {status}"));
                 let model = &mut *lock(&self.model);
                 let event = &mut model.bandwidth.events[event];
+                if status == 401 {
+                    return self.scene.break_with(format!("event {} is turned away", event.n));
+                }
                 if status != 200 {
                     return self.scene.count("notifications refused");
                 }
@@ -271,6 +307,9 @@ impl Run {
                 }
             }
             Outcome::Heard { place, wish, heard } => self.heard(place, wish, heard),
+            Outcome::Operated { upstream, change, answer } => {
+                self.operated(upstream, change, answer.as_ref());
+            }
             Outcome::Over => {}
         }
     }
@@ -279,7 +318,7 @@ impl Run {
         let now = self.now();
         if !self.is_over() {
             self.change_the_world(now).await;
-        } else if self.next.weather < Timestamp::MAX {
+        } else if self.phase == Phase::World {
             self.end_all_faults();
         }
         while let Some((event, copy)) = { lock(&self.model).bandwidth.next_post(now) } {
@@ -295,25 +334,9 @@ impl Run {
         }
         self.poll_the_stream(now);
         self.poll_the_queues(now);
-        if self.is_over() {
+        if self.phase == Phase::End {
             self.settle();
         }
-    }
-
-    /// The table, once nothing is left to do.
-    fn at_rest(&self) -> Option<Table> {
-        let aws = &self.scene.aws;
-        let queues = [WAKES, ASIDE, WAKES_DEAD, INBOX, INBOX_DEAD];
-        let model = lock(&self.model);
-        let quiet = self.is_over()
-            && self.tasks.is_empty()
-            && self.again.is_empty()
-            && queues.iter().all(|name| aws.queue(name).is_empty())
-            && aws.stream().first().is_none()
-            && model.bandwidth.next_post_at().is_none()
-            && model.subscriptions.iter().all(|one| one.settled);
-        let table = quiet.then(|| Table::read(aws))?;
-        (!table.waits(self.now())).then_some(table)
     }
 
     /// Up to whatever comes next, or a little only while somebody waits.
@@ -323,12 +346,12 @@ impl Run {
         let next = &self.next;
         let mut times = vec![next.schedule];
         if !self.is_over() {
-            times.extend([next.event, next.wish, next.weather, next.deployment, self.ends_at]);
+            times.extend([next.event, next.wish, next.operator, next.weather, next.deployment]);
+            times.push(self.ends_at);
         }
         times.extend(
             [WAKES, ASIDE, INBOX].iter().filter_map(|name| aws.queue(name).next_visible_at()),
         );
-        times.extend(self.again.iter().map(|(at, ..)| *at));
         times.extend(lock(&self.model).bandwidth.next_post_at());
         if aws.stream().first().is_some() {
             times.push(next.stream);
@@ -345,38 +368,4 @@ impl Run {
         self.scene.clock.advance(by);
         tokio::time::advance(Duration::try_from(by).unwrap_or_default()).await;
     }
-}
-
-/// What a deployment makes.
-async fn world(scene: &Scene, egress: &Egress, sdk: &SdkConfig) -> anyhow::Result<World> {
-    let draw = scene.draw.clone();
-    let dice = Dice::new(move || draw.unit());
-    World::with(scene.aws.clone(), scene.clock.clone(), dice, egress.clone(), sdk).await
-}
-
-/// Makes upstreams and tenants; answers the tenants' tokens.
-async fn set_up(world: &World) -> anyhow::Result<Vec<String>> {
-    let rules = TENANTS
-        .iter()
-        .zip(PREFIXES)
-        .map(|(tenant, prefix)| Rule { prefix: prefix.into(), tenant: (*tenant).into() });
-    for (account, default) in ACCOUNTS {
-        let upstream = Upstream {
-            account: account.into(),
-            credentials: vec![IngestCredentials {
-                username: USER.into(),
-                password_sha256: Sha256::digest(PASSWORD).into(),
-                until: None,
-            }],
-            rules: rules.clone().collect(),
-            default_tenant: default.map(|tenant| TENANTS[tenant].into()),
-            revision: 1,
-        };
-        world.store.put_upstream(&upstream).await?;
-    }
-    let mut tokens = Vec::new();
-    for tenant in TENANTS {
-        tokens.push(setup::tenant(&world.store, tenant, world.relay_clock().now()).await?.token());
-    }
-    Ok(tokens)
 }

@@ -15,6 +15,9 @@ pub(super) const NOTICED: SignedDuration = SignedDuration::from_secs(66);
 const WAITS: [&[u32]; 5] =
     [&[5, 30, 120], &[5, 1200], &[10, 60, 600, 1800], &[3, 3, 3, 3, 3, 3], &[]];
 
+/// How often a new subscription is about one order.
+const ABOUT_ONE_ORDER: f64 = 0.35;
+
 /// One subscription, as its tenant knows it.
 pub(super) struct Subscription {
     pub(super) id: String,
@@ -22,9 +25,13 @@ pub(super) struct Subscription {
     pub(super) tenant: usize,
     pub(super) url: String,
     order_type: Option<&'static str>,
+    /// The one order that it is about.
+    pub(super) order: Option<String>,
+    /// Its state of then was asked for.
+    pub(super) snapshot: bool,
     pub(super) mode: Mode,
     policy: Policy,
-    states: Vec<String>,
+    pub(super) states: Vec<String>,
     json: bool,
     pub(super) waits: Vec<u32>,
     /// When the relay said that it stands.
@@ -42,6 +49,12 @@ pub(super) struct Subscription {
     pub(super) blind_until: Timestamp,
     /// The endpoint has answered 410, which may end the subscription.
     pub(super) said_gone: usize,
+    /// Its order's final state has been posted, which ends it once that is delivered or given up.
+    pub(super) may_end: bool,
+    /// How often its tenant may have had a delivery of it made again.
+    pub(super) asked_again: usize,
+    /// Since when its endpoint has failed each time, and until when.
+    pub(super) failing: Option<(Timestamp, Timestamp)>,
     /// A request about it is on its way.
     pub(super) is_busy: bool,
     /// All is as it is to stay.
@@ -69,10 +82,43 @@ pub(super) enum Wish {
     Enable(bool),
     Rotate,
     Delete,
+    /// Something that is dead or waits is to be tried again.
+    Retry,
+    /// All of the last minutes, or what of it is dead, is to be delivered again.
+    Replay {
+        dead_only: bool,
+    },
+}
+
+impl Wish {
+    /// What has been done when it is fulfilled.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Wish::Make => "subscriptions made",
+            Wish::Enable(true) => "subscriptions enabled",
+            Wish::Enable(false) => "subscriptions disabled",
+            Wish::Rotate => "secrets rotated",
+            Wish::Delete => "subscriptions deleted",
+            Wish::Retry => "retries",
+            Wish::Replay { .. } => "replays",
+        }
+    }
 }
 
 impl Subscription {
-    pub(super) fn draw(n: usize, tenant: usize, draw: &Draw, now: Timestamp) -> Subscription {
+    /// `orders` are those of the tenant's that are under way, with their types.
+    pub(super) fn draw(
+        n: usize,
+        tenant: usize,
+        orders: &[(&'static str, String)],
+        draw: &Draw,
+        now: Timestamp,
+    ) -> Subscription {
+        let order = match !orders.is_empty() && draw.chance(ABOUT_ONE_ORDER) {
+            true => Some(draw.pick(orders).clone()),
+            false => None,
+        };
+        let (of_type, order) = order.unzip();
         let states = match draw.chance(0.1) {
             true => vec!["FOC".to_owned(), "complete".to_owned()],
             false => Vec::new(),
@@ -81,7 +127,9 @@ impl Subscription {
             id: format!("subscription-{n}"),
             tenant,
             url: format!("https://endpoint-{n}.tenant-{tenant}.example/hook"),
-            order_type: *draw.pick(&[None, None, None, None, Some("portins")]),
+            order_type: of_type.or(*draw.pick(&[None, None, None, None, Some("portins")])),
+            order,
+            snapshot: draw.chance(0.5),
             mode: *draw.pick(&[
                 Mode::Every,
                 Mode::Every,
@@ -102,6 +150,9 @@ impl Subscription {
             rotations_unknown: 0,
             blind_until: now,
             said_gone: 0,
+            may_end: false,
+            asked_again: 0,
+            failing: None,
             is_busy: false,
             settled: false,
             mood: Mood::Well,
@@ -120,26 +171,31 @@ impl Subscription {
         let by_state = event.order_type.is_none()
             || ((self.states.is_empty() || event.status.is_some_and(listed))
                 && (self.mode != Mode::Final || event.ends_order));
-        event.owner == Some(self.tenant) && of_type && by_state
+        let of_order = self.order.as_ref().is_none_or(|order| *order == event.subject);
+        event.owner == Some(self.tenant) && of_type && of_order && by_state
     }
 
     pub(super) fn attempts_max(&self) -> usize {
         // One that the endpoint answered so is made again when the subscription is enabled.
-        self.waits.len() + 1 + self.said_gone
+        // Each time it is made again on request it has its whole schedule.
+        (self.waits.len() + 1) * (self.asked_again + 1) + self.said_gone
     }
 
     /// It has ended, or may have.
     pub(super) fn may_be_gone(&self) -> bool {
-        self.delete_asked || self.said_gone > 0
+        self.delete_asked || self.said_gone > 0 || self.may_end
     }
 
     pub(super) fn wanted(&self) -> Wanted {
         let waits = self.waits.iter().map(|wait| SignedDuration::from_secs((*wait).into()));
         Wanted {
             id: Some(self.id.clone()),
-            topic: match self.order_type {
-                Some(order_type) => Topic::OrderType(order_type.into()),
-                None => Topic::All,
+            topic: match (self.order_type, &self.order) {
+                (Some(order_type), Some(order)) => {
+                    Topic::Order { order_type: order_type.into(), order_id: order.clone() }
+                }
+                (Some(order_type), None) => Topic::OrderType(order_type.into()),
+                (None, _) => Topic::All,
             },
             format: if self.json { Format::Json } else { Format::Xml },
             mode: self.mode,
@@ -168,6 +224,9 @@ impl Subscription {
         if let Some(order_type) = self.order_type {
             request["order_type"] = order_type.into();
         }
+        if let Some(order) = &self.order {
+            request["order_id"] = order.as_str().into();
+        }
         request
     }
 
@@ -182,6 +241,29 @@ impl Subscription {
         self.mood
     }
 
+    /// From here on the endpoint fails.
+    pub(super) fn fail(&mut self) {
+        // What came of an attempt before may not have been noted.
+        self.failing = None;
+        (self.mood, self.mood_until) = (Mood::Failing, Timestamp::MAX);
+    }
+
+    /// Notes what the endpoint answered.
+    pub(super) fn note_answer(&mut self, succeeded: bool, now: Timestamp) {
+        self.failing = match self.failing {
+            _ if succeeded => None,
+            Some((first, _)) => Some((first, now)),
+            None => Some((now, now)),
+        };
+    }
+
+    /// Secrets that were replaced days ago sign no longer.
+    pub(super) fn forget_old_secrets(&mut self) {
+        if self.rotations_unknown > 0 {
+            self.rotations_unknown += 1;
+        }
+    }
+
     /// From here on the endpoint works.
     pub(super) fn recover(&mut self) {
         (self.mood, self.mood_until) = (Mood::Well, Timestamp::MAX);
@@ -193,7 +275,7 @@ impl Subscription {
             Wish::Make => self.delete_asked = true,
             Wish::Enable(_) => self.enabled = None,
             Wish::Rotate => self.rotations_unknown += 1,
-            Wish::Delete => {}
+            Wish::Delete | Wish::Retry | Wish::Replay { .. } => {}
         }
     }
 }

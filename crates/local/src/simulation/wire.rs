@@ -18,6 +18,7 @@ use aws_smithy_types::body::SdkBody;
 use futures::FutureExt as _;
 use serde_json::{Value, json};
 
+use super::calls::{about, leave_out_random};
 use super::scene::Scene;
 use super::tasks::{Role, Worker, turn};
 
@@ -148,9 +149,9 @@ impl Wire {
         let operation = request.operation();
         let Worker { id, role } = worker;
         self.scene.count(&format!("calls of {role:?}"));
-        let line = format!("  {role:?} {id}: {operation} {}", about(&request.body));
         let mut body = request.body.clone();
         leave_out_random(&mut body);
+        let line = format!("  {role:?} {id}: {operation} {}", about(&body));
         self.scene.note_whole(line, &body.to_string());
     }
 }
@@ -208,35 +209,6 @@ fn without_more(
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
     ConnectorError::other(error.into(), None)
-}
-
-/// What a call is about, in a few words.
-fn about(body: &Value) -> String {
-    let first = &body["TransactItems"][0];
-    let first = first.as_object().and_then(|item| item.values().next()).unwrap_or(body);
-    let values = &first["ExpressionAttributeValues"];
-    let keys =
-        [&first["Key"]["pk"], &first["Key"]["sk"], &first["Item"]["pk"], &first["Item"]["sk"]];
-    let values = [":pk", ":lane", ":key", ":partition"].map(|name| &values[name]);
-    let texts = keys.into_iter().chain(values).filter_map(|value| value["S"].as_str());
-    let message = body["MessageBody"].as_str();
-    let delay = body["DelaySeconds"].as_i64().map(|seconds| format!("in {seconds} s"));
-    let words = texts.chain(message.filter(|body| body.len() < 300)).map(str::to_owned);
-    words.chain(delay).collect::<Vec<_>>().join(" ")
-}
-
-/// Drops what the system's entropy went into: the SDK's tokens, secrets, and what keys sealed.
-fn leave_out_random(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            for random in ["ClientRequestToken", "secrets", "wrapped", "CiphertextBlob"] {
-                fields.remove(random);
-            }
-            fields.values_mut().for_each(leave_out_random);
-        }
-        Value::Array(values) => values.iter_mut().for_each(leave_out_random),
-        _ => {}
-    }
 }
 
 /// In place of the SDK's waits between its tries, which have a jitter of their own.

@@ -2,16 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::{Outcome, Run, world};
-use crate::simulation::bandwidth::TENANTS;
+use super::setup::world;
+use super::{Outcome, Phase, Run};
+use crate::simulation::bandwidth::{ACCOUNTS, TENANTS};
 use crate::simulation::lock;
-use crate::simulation::requests::{self, Heard};
+use crate::simulation::requests::{self, Caller, Heard};
 use crate::simulation::tasks::Role;
 use crate::simulation::tenants::{NOTICED, Subscription, Wish};
 use crate::simulation::weather::Weather;
 
 /// Subscriptions of one tenant.
-const SUBSCRIPTIONS_MAX: usize = 4;
+const SUBSCRIPTIONS_MAX: usize = 5;
 
 /// At first as many are made, one after the other.
 const FEW: usize = 7;
@@ -32,7 +33,11 @@ impl Run {
             self.wish();
             // At first some subscriptions are made.
             let few = lock(&self.model).subscriptions.len() < FEW;
-            self.next.wish = now + if few { draw.seconds(1..5) } else { draw.seconds(20..240) };
+            self.next.wish = now + if few { draw.seconds(1..5) } else { draw.seconds(10..120) };
+        }
+        if now >= self.next.operator {
+            self.operate();
+            self.next.operator = now + draw.seconds(30..300);
         }
         if now >= self.next.deployment {
             self.next.deployment = now + draw.seconds(300..2400);
@@ -48,23 +53,27 @@ impl Run {
         }
     }
 
-    pub(super) fn end_all_faults(&mut self) {
-        self.scene.set_weather(Weather::CALM);
-        self.next.weather = Timestamp::MAX;
-        lock(&self.model).subscriptions.iter_mut().for_each(Subscription::recover);
-    }
-
     pub(super) fn post(&mut self, n: usize, copy: usize) {
         let now = self.now();
-        let (account, body) = {
-            let event = &mut lock(&self.model).bandwidth.events[n];
+        let (account, login, body) = {
+            let model = &mut *lock(&self.model);
+            let event = &mut model.bandwidth.events[n];
             event.posted_at.get_or_insert(now);
-            (event.account, event.body(copy))
+            if event.ends_order {
+                let about = |one: &&mut Subscription| one.order.as_ref() == Some(&event.subject);
+                model.subscriptions.iter_mut().filter(about).for_each(|one| one.may_end = true);
+            }
+            let place = ACCOUNTS.iter().position(|(account, _)| *account == event.account);
+            let login = model.upstreams[place.unwrap_or_default()].login(now);
+            (event.account, login, event.body(copy))
         };
         let router = self.router.clone();
         self.scene.note(format!("Bandwidth posts event {n}, copy {copy}"));
         self.tasks.spawn(Role::Ingest, now, async move {
-            Outcome::Ingested { event: n, status: requests::notify(router, account, body).await }
+            Outcome::Ingested {
+                event: n,
+                status: requests::notify(router, account, login, body).await,
+            }
         });
     }
 
@@ -73,7 +82,11 @@ impl Run {
         let draw = self.scene.draw.clone();
         let tenant = draw.within(0..TENANTS.len());
         let (place, wish) = {
-            let subscriptions = &mut lock(&self.model).subscriptions;
+            let model = &mut *lock(&self.model);
+            if let Err(what) = model.learn_owners(&self.scene.aws) {
+                return self.scene.break_with(what);
+            }
+            let subscriptions = &mut model.subscriptions;
             let few = subscriptions.len() < FEW;
             let own: Vec<usize> = subscriptions
                 .iter()
@@ -83,15 +96,21 @@ impl Run {
                 .collect();
             if own.is_empty() || (own.len() < SUBSCRIPTIONS_MAX && (few || draw.chance(0.3))) {
                 let n = subscriptions.len();
-                subscriptions.push(Subscription::draw(n, tenant, &draw, self.now()));
+                let orders = model.bandwidth.open_orders(tenant);
+                subscriptions.push(Subscription::draw(n, tenant, &orders, &draw, self.now()));
                 (n, Wish::Make)
             } else {
                 let place = *draw.pick(&own);
                 let is_on = subscriptions[place].enabled.is_none_or(|(on, _)| on);
-                let wishes = match is_on {
-                    true => [Wish::Enable(false), Wish::Rotate, Wish::Rotate, Wish::Delete],
-                    false => [Wish::Enable(true), Wish::Enable(true), Wish::Rotate, Wish::Delete],
-                };
+                let wishes = [
+                    Wish::Enable(!is_on),
+                    if is_on { Wish::Rotate } else { Wish::Enable(true) },
+                    Wish::Rotate,
+                    Wish::Delete,
+                    Wish::Retry,
+                    Wish::Retry,
+                    Wish::Replay { dead_only: draw.chance(0.5) },
+                ];
                 (place, *draw.pick(&wishes))
             }
         };
@@ -107,8 +126,17 @@ impl Run {
             }
             one.is_busy = true;
             one.delete_asked |= wish == Wish::Delete;
+            // Whoever changes a subscription gives its endpoint a fresh start.
+            one.failing = None;
+            one.asked_again += match wish {
+                Wish::Retry => 1,
+                // A run of schedule that breaks off is repeated.
+                Wish::Replay { .. } => 2,
+                _ => 0,
+            };
             self.scene.note(format!("{wish:?} {}", one.id));
-            requests::ask(&self.world, self.router.clone(), &self.tokens[one.tenant], one, wish)
+            let caller = Caller::new(self.router.clone(), &self.tokens[one.tenant]);
+            requests::ask(&self.world, caller, one, wish, &self.scene)
         };
         let worker = self.tasks.spawn(Role::Api, now, async move {
             Outcome::Heard { place, wish, heard: future.await }
@@ -134,10 +162,17 @@ impl Run {
             }
             (Wish::Enable(on), Heard::Done) => one.enabled = Some((on, now)),
             (Wish::Delete, Heard::Done | Heard::NotFound) => one.deleted_at = Some(now),
-            (_, Heard::NotFound) if one.said_gone > 0 => one.delete_asked = true,
+            (Wish::Retry | Wish::Replay { .. }, heard) => {
+                if matches!(heard, Heard::Done) {
+                    self.scene.count(wish.name());
+                }
+                return;
+            }
+            (_, Heard::NotFound) if one.said_gone > 0 || one.may_end => one.delete_asked = true,
             (wish, _) => return one.heard_nothing(wish),
         }
-        one.settled = self.is_over();
+        one.settled = self.phase == Phase::End;
+        self.scene.count(wish.name());
     }
 
     /// Once all is well, each tenant sees to it that things are as it wants them.

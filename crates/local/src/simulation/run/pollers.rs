@@ -43,14 +43,13 @@ impl Run {
                 let wake = wakes.swap_remove(scene.draw.within(0..wakes.len()));
                 if scene.draw.chance(twice) {
                     scene.count("fault: message given twice");
-                    self.again.push((now + scene.draw.seconds(0..120), queue, wake.clone()));
+                    let delay = scene.draw.seconds(0..120);
+                    if let Err(error) = scene.aws.queue(queue).keep_copy(&wake, delay) {
+                        scene.break_with(format!("a queue has no place: {error}"));
+                    }
                 }
                 self.deliver(queue, wake);
             }
-        }
-        let due: Vec<_> = self.again.extract_if(.., |(at, ..)| *at <= now).collect();
-        for (_, queue, wake) in due {
-            self.deliver(queue, wake);
         }
         if waits(INBOX) && self.tasks.count(Role::Inbox) < INBOXES_MAX {
             for message in scene.aws.queue(INBOX).receive(1) {

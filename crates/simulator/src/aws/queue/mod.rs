@@ -62,6 +62,16 @@ impl<'a> Queue<'a> {
         self.queues.receive(&self.name, max, None)
     }
 
+    /// Keeps a copy of a message, and gives it too after `delay`, as SQS does now and then: the copy is
+    /// deleted, or given again, by itself.
+    pub fn keep_copy(&self, message: &Message, delay: SignedDuration) -> std::io::Result<()> {
+        let due_at = self.queues.clock.now() + delay;
+        let (body, group) = (message.body.clone(), message.group.clone());
+        self.queues.state().send(&self.name, body, group, due_at)?;
+        self.queues.changed.notify_waiters();
+        Ok(())
+    }
+
     pub fn delete(&self, receipt: &str) {
         if let Some((id, _)) = parse(receipt) {
             self.queues.state().delete(&self.name, id);
