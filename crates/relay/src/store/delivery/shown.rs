@@ -1,6 +1,6 @@
 //! Deliveries as their tenants see them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use domain::delivery::{Attempt, Delivery, ErrorClass};
 use domain::event::EventKey;
@@ -40,7 +40,7 @@ impl Store {
         let action = "read deliveries";
         let keys = wanted.iter().map(|(lane, key)| lane.delivery(key)).enumerate();
         // A batch may name a key only once.
-        let places: HashMap<(String, String), usize> =
+        let places: BTreeMap<(String, String), usize> =
             keys.map(|(place, Key { pk, sk })| ((pk, sk), place)).collect();
         let keys = places.keys().cloned().map(|(pk, sk)| Key { pk, sk }).collect();
         let mut found = Vec::new();
