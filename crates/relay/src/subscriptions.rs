@@ -140,10 +140,12 @@ impl Subscriptions {
         }
     }
 
-    /// Has a subscription expire now, if it is there.
+    /// Has a subscription expire now, if it is there and has not yet.
     pub(crate) async fn expire(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
-        if let Some(old) = self.store.sealed_subscription(tenant, id).await? {
-            self.store.expire_subscription(&old, self.clock.now()).await?;
+        let now = self.clock.now();
+        let found = self.store.sealed_subscription(tenant, id).await?;
+        if let Some(old) = found.filter(|one| one.expires_at.is_none_or(|at| at > now)) {
+            self.store.expire_subscription(&old, now).await?;
         }
         self.known.forget(id);
         Ok(())

@@ -7,6 +7,7 @@ mod api_tenants;
 mod api_xml;
 mod breakers;
 mod crash_points;
+mod endings;
 mod endpoints;
 mod handlers;
 mod ingest;

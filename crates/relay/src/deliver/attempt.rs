@@ -88,7 +88,8 @@ pub(super) async fn make(
         let again_at = deliver.clock.now() + NOTICE;
         let finish = Finish::DeliveredLast { again_at };
         deliver.store.finish(lane, delivery, &attempt, &answer.text, finish, now).await?;
-        deliver.subscriptions.remove(&subscription.tenant, &subscription.id).await?;
+        deliver.subscriptions.expire(&subscription.tenant, &subscription.id).await?;
+        endpoint::note(deliver, subscription, &attempt, &answer.status_line(), had_failed).await;
         return Ok(true);
     }
     if matches!(next, Next::Dead | Next::Halt) {
@@ -163,7 +164,8 @@ fn ends(subscription: &Subscription, notification: &Notification) -> bool {
 }
 
 /// Ends a subscription to one order whose final state has been delivered, or given up: what else
-/// waits for it is then still delivered.
+/// waits for it is then still delivered. Whoever comes by later finds whether anything does: if not,
+/// there is nothing to keep it for.
 pub(super) async fn retire(
     deliver: &Deliver,
     lane: &Lane,
@@ -181,9 +183,10 @@ pub(super) async fn retire(
     }
     let event = read_event(deliver, lane, delivery).await?;
     if event.is_some_and(|event| ends(&subscription, &event)) {
-        match delivery.state {
-            State::Delivered => deliver.subscriptions.remove(tenant, id).await?,
-            _ => deliver.subscriptions.expire(tenant, id).await?,
+        deliver.subscriptions.expire(tenant, id).await?;
+        let is_told = delivery.state == State::Delivered;
+        if is_told && deliver.store.pending_after(lane, &delivery.key).await?.is_none() {
+            deliver.subscriptions.remove(tenant, id).await?;
         }
     }
     Ok(())
