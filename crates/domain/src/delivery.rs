@@ -37,6 +37,8 @@ pub struct Delivery {
     pub last_sequence: u64,
     /// An event that is newer was put before this one.
     pub late: bool,
+    /// Its event tells no state: it is a note, or stands alone.
+    pub stateless: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -157,12 +157,14 @@ pub fn after_attempt(
     if wait > QUEUE_DELAY_MAX { Next::Park { at } } else { Next::Retry { delay: wait, at } }
 }
 
-/// Whether a delivery is pointless where only the newest counts: a newer one was told, or is about to
-/// be. `newest` is the lane's. What came late, or was asked for again, is told all the same.
+/// Whether a delivery is pointless where only the newest state counts: a newer one was told, or is
+/// about to be. `newest` is the lane's newest that tells a state. What tells none, came late, or was
+/// asked for again, is told all the same.
 pub fn is_outdated(delivery: &Delivery, newest: &Delivery) -> bool {
     let is_told = matches!(newest.state, State::Pending | State::Delivered);
     let was_asked_for = delivery.replayed || delivery.attempts_before > 0;
-    newest.key > delivery.key && is_told && !delivery.late && !was_asked_for
+    let tell_states = !delivery.stateless && !newest.stateless;
+    newest.key > delivery.key && tell_states && is_told && !delivery.late && !was_asked_for
 }
 
 /// What a handler does with the first pending delivery after one that is finished.

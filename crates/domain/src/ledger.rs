@@ -223,6 +223,7 @@ mod tests {
             sequence: 1,
             last_sequence: 1,
             late: false,
+            stateless: false,
         }
     }
 

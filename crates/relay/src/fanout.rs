@@ -332,7 +332,7 @@ pub(crate) async fn place(
             Placing::Done => return Ok(()),
             Placing::Wake { attempts_made } => attempts_made,
             Placing::Put(place) => {
-                let fresh = fresh(&place, event, tenant);
+                let fresh = fresh(&place, event, tenant)?;
                 match fanout.store.put_delivery(lane, &place, &fresh, event.received_at).await? {
                     Put::Changed => continue,
                     Put::Done if fresh.behind => return Ok(()),
@@ -346,8 +346,9 @@ pub(crate) async fn place(
     Err(FanoutError::Contended)
 }
 
-fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Delivery {
-    Delivery {
+fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Result<Delivery, FanoutError> {
+    let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
+    Ok(Delivery {
         key: event.key.clone(),
         tenant: tenant.into(),
         upstream: event.upstream.clone(),
@@ -363,5 +364,6 @@ fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Delivery {
         sequence: place.sequence,
         last_sequence: place.sequence,
         late: place.newest.is_some(),
-    }
+        stateless: notification.status.is_none(),
+    })
 }

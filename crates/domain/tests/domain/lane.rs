@@ -35,6 +35,7 @@ fn delivery(second: i64, state: State) -> Delivery {
         sequence: 1,
         last_sequence: 1,
         late: false,
+        stateless: false,
     }
 }
 
@@ -155,8 +156,11 @@ fn where_only_the_newest_counts_what_is_older_is_outdated() {
     assert!(is_outdated(&own, State::Pending) && is_outdated(&own, State::Delivered));
     assert!(!is_outdated(&own, State::Dead), "nobody was told of that");
     assert!(!lane::is_outdated(&own, &own));
+    let note = Delivery { stateless: true, ..delivery(9, State::Delivered) };
+    assert!(!lane::is_outdated(&own, &note), "the state has yet to be told");
     for told in [
         Delivery { late: true, ..own.clone() },
+        Delivery { stateless: true, ..own.clone() },
         Delivery { replayed: true, ..own.clone() },
         Delivery { attempts_before: 3, ..own.clone() },
     ] {

@@ -31,3 +31,19 @@ async fn what_stands_behind_the_final_state_of_an_order_is_delivered() {
     let left = stage.api("GET", "/subscriptions", Value::Null).await;
     assert_eq!(left["items"].as_array().unwrap().len(), 1, "it has ended");
 }
+
+#[tokio::test]
+async fn only_a_newer_state_supersedes_a_state() {
+    let stage = Stage::new(1, None).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    stage.api("PUT", &path, json!({"url": stage.endpoint.url(), "mode": "latest"})).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    stage.post_accepted(&state("COMPLETE", 2)).await;
+    stage.post_accepted(&note(3)).await;
+    stage.run_for(SignedDuration::from_hours(1)).await;
+    let told = stage.endpoint.received();
+    let told: Vec<_> =
+        told.iter().map(|one| text_of(one, "Status") + &text_of(one, "Note")).collect();
+    assert_eq!(told, ["FOC", "COMPLETE", "thank you"]);
+}

@@ -37,7 +37,7 @@ pub(super) async fn enter(
         return rest(deliver, wake, delivery).await;
     }
     if subscription.mode == Mode::Latest
-        && let Some(newest) = deliver.store.newest(lane, None).await?
+        && let Some(newest) = deliver.store.newest_state_after(lane, &delivery.key).await?
         && lane::is_outdated(delivery, &newest)
     {
         let settled = deliver.store.supersede(lane, delivery, deliver.clock.now()).await?;

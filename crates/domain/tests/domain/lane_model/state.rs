@@ -107,6 +107,7 @@ impl Item {
             sequence: self.sequence,
             last_sequence: self.last_sequence,
             late: false,
+            stateless: false,
         }
     }
 }

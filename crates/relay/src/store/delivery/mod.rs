@@ -50,6 +50,8 @@ struct Body {
     last_sequence: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     late: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    stateless: bool,
     #[serde(default)]
     attempts: Vec<AttemptBody>,
     /// The beginning of the last answer's body.
@@ -106,6 +108,33 @@ impl Store {
         };
         let page = query.send().await.map_err(failed(action))?;
         page.items.unwrap_or_default().pop().map(|item| listed(action, item)).transpose()
+    }
+
+    /// The newest delivery after `key` that tells a state, as it is now.
+    pub async fn newest_state_after(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let action = "read the newest state in a lane";
+        // No limit: it would count items before the filter.
+        let mut items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :lane AND sk > :key")
+            .filter_expression("attribute_not_exists(stateless)")
+            .expression_attribute_values(":lane", text(lane.pk()))
+            .expression_attribute_values(":key", text(key.to_string()))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        match items.next().await {
+            None => Ok(None),
+            Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
+        }
     }
 
     /// The first pending delivery after `key`, as it is now.
@@ -166,6 +195,7 @@ fn delivery(action: &'static str, body: Body) -> Result<Delivery, StoreError> {
         sequence: body.sequence,
         last_sequence: body.last_sequence,
         late: body.late,
+        stateless: body.stateless,
     })
 }
 
@@ -187,6 +217,7 @@ impl From<&Delivery> for Body {
             sequence: delivery.sequence,
             last_sequence: delivery.last_sequence,
             late: delivery.late,
+            stateless: delivery.stateless,
             attempts: Vec::new(),
             answer: None,
         }
