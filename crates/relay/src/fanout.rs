@@ -333,7 +333,7 @@ pub(crate) async fn place(
             Placing::Wake { attempts_made } => attempts_made,
             Placing::Put(place) => {
                 let fresh = fresh(&place, event, tenant)?;
-                match fanout.store.put_delivery(lane, &place, &fresh, event.received_at).await? {
+                match fanout.store.put_delivery(lane, &place, &fresh).await? {
                     Put::Changed => continue,
                     Put::Done if fresh.behind => return Ok(()),
                     Put::Done => 0,

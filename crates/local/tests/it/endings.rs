@@ -4,11 +4,86 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulator::endpoint::{Answer, Endpoint};
 
-use crate::stage::{ORDER, Stage, state, text_of};
+use crate::stage::{Item, ORDER, Stage, UPSTREAM, state, text_of};
 
 /// A note on the order, dated that many seconds after the start.
 fn note(second: i64) -> String {
     state("", second).replace("<Status></Status>", "<Note>thank you</Note>")
+}
+
+/// Drops what will expire of a partition, as if its time had come.
+async fn drop_expiring(stage: &Stage, pk: &str) {
+    for item in stage.items(pk).await.into_iter().filter(|item| item.contains_key("expires")) {
+        let delete = stage.dynamodb().delete_item().table_name("hookline");
+        delete.key("pk", item["pk"].clone()).key("sk", item["sk"].clone()).send().await.unwrap();
+    }
+}
+
+fn states(lane: &[Item]) -> Vec<&str> {
+    lane.iter().map(|item| item["state"].as_s().unwrap().as_str()).collect()
+}
+
+#[tokio::test]
+async fn what_stands_behind_one_whose_event_expired_is_delivered() {
+    let stage = Stage::new(0, None).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    let url = stage.endpoint.url();
+    let lane = format!("LANE#{}#{ORDER}", stage.subscription);
+    stage.api("PUT", &path, json!({"url": url, "enabled": false})).await;
+    stage.post_accepted(&state("SUBMITTED", 1)).await;
+    stage.run_for(SignedDuration::from_secs(60)).await;
+    drop_expiring(&stage, &lane).await;
+    drop_expiring(&stage, &format!("ORDER#{UPSTREAM}#{ORDER}")).await;
+    stage.post_accepted(&state("FOC", 2)).await;
+    stage.run_for(SignedDuration::from_secs(60)).await;
+    stage.api("PUT", &path, json!({"url": url})).await;
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    stage.post_accepted(&state("COMPLETE", 3)).await;
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(stage.told(), ["FOC", "COMPLETE"]);
+    assert_eq!(states(&stage.items(&lane).await), ["dead", "delivered", "delivered"]);
+}
+
+#[tokio::test]
+async fn a_delivery_expires_a_quarter_after_it_is_finished() {
+    let fails = Some(vec![SignedDuration::from_secs(5)]);
+    let stage = Stage::new(2, fails).await;
+    let lane = format!("LANE#{}#{ORDER}", stage.subscription);
+    let expiry = async || {
+        let item = stage.items(&lane).await.remove(0);
+        item.get("expires").map(|at| at.as_n().unwrap().parse::<i64>().unwrap())
+    };
+    let quarter = || Some(stage.clock.now().as_second() + 90 * 24 * 3600);
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    assert_eq!(expiry().await, None, "it is being retried");
+    stage.run_for(SignedDuration::from_secs(4)).await;
+    assert_eq!(states(&stage.items(&lane).await), ["dead"]);
+    assert_eq!(expiry().await, quarter());
+
+    let found = stage.api("GET", &format!("/notifications?order_id={ORDER}"), Value::Null).await;
+    let id = found["items"][0]["id"].as_str().unwrap().to_owned();
+    let retry = format!("/notifications/{id}/deliveries/{}/retry", stage.subscription);
+    stage.api("POST", &retry, Value::Null).await;
+    assert_eq!(expiry().await, None, "it is pending again");
+    stage.run_for(SignedDuration::ZERO).await;
+    assert_eq!(states(&stage.items(&lane).await), ["delivered"]);
+    assert_eq!(expiry().await, quarter());
+}
+
+#[tokio::test]
+async fn a_wake_for_a_delivery_that_is_gone_walks_on() {
+    let stage = Stage::new(0, None).await;
+    let lane = format!("LANE#{}#{ORDER}", stage.subscription);
+    for (status, second) in [("SUBMITTED", 1), ("FOC", 2)] {
+        stage.post_accepted(&state(status, second)).await;
+    }
+    stage.world.fan_out_batch().await;
+    let first = stage.items(&lane).await.remove(0);
+    let delete = stage.dynamodb().delete_item().table_name("hookline");
+    delete.key("pk", first["pk"].clone()).key("sk", first["sk"].clone()).send().await.unwrap();
+    stage.run_for(SignedDuration::from_secs(1)).await;
+    assert_eq!(stage.told(), ["FOC"]);
 }
 
 #[tokio::test]

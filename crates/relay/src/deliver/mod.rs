@@ -73,29 +73,17 @@ pub async fn one(
 ) -> Result<(), DeliverError> {
     let came_back = receives > 1;
     let mut wake = Wake::parse(body).map_err(DeliverError::Shape)?;
-    let Some(mut delivery) = deliver.store.delivery(&wake.lane, &wake.key).await? else {
-        let subscription = wake.lane.subscription;
-        tracing::info!(%subscription, "a wake for a delivery that is gone");
-        return Ok(());
-    };
+    let mut delivery = deliver.store.delivery(&wake.lane, &wake.key).await?;
     loop {
-        let finished = match lane::turn(&delivery, wake.attempt, came_back, deliver.clock.now()) {
-            Turn::Stale => false,
-            Turn::Later(delay) => {
-                deliver.wakes.send(&wake, delay).await?;
-                false
-            }
-            Turn::Post => gate::enter(deliver, &wake, &delivery).await?,
-            Turn::WalkOn => {
-                // Whoever finished it may have died before it came to this.
-                attempt::retire(deliver, &wake.lane, &delivery).await?;
-                true
-            }
+        let finished = match &delivery {
+            Some(delivery) => work(deliver, &wake, delivery, came_back).await?,
+            // It was finished, a long time ago.
+            None => true,
         };
         if !finished {
             return Ok(());
         }
-        let next = deliver.store.pending_after(&wake.lane, &delivery.key).await?;
+        let next = deliver.store.pending_after(&wake.lane, &wake.key).await?;
         let (Walk::Take, Some(next)) = (lane::walk(next.as_ref()), next) else {
             return Ok(());
         };
@@ -103,7 +91,29 @@ pub async fn one(
         if !may_start(deliver.clock.now(), deadline) {
             return Ok(deliver.wakes.send(&wake, SignedDuration::ZERO).await?);
         }
-        delivery = next;
+        delivery = Some(next);
+    }
+}
+
+/// Works on one delivery; answers whether it is finished, so that the lane goes on.
+async fn work(
+    deliver: &Deliver,
+    wake: &Wake,
+    delivery: &Delivery,
+    came_back: bool,
+) -> Result<bool, DeliverError> {
+    match lane::turn(delivery, wake.attempt, came_back, deliver.clock.now()) {
+        Turn::Stale => Ok(false),
+        Turn::Later(delay) => {
+            deliver.wakes.send(wake, delay).await?;
+            Ok(false)
+        }
+        Turn::Post => gate::enter(deliver, wake, delivery).await,
+        Turn::WalkOn => {
+            // Whoever finished it may have died before it came to this.
+            attempt::retire(deliver, &wake.lane, delivery).await?;
+            Ok(true)
+        }
     }
 }
 

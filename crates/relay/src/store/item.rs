@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::key::Key;
 
-/// Events, deliveries and feed entries are kept this long: a quarter in which an order can be
-/// looked up and replayed.
+/// Events and feed entries are kept this long, and deliveries from when they are finished: a quarter in
+/// which an order can be looked up and replayed.
 pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Version of the item shapes written here.
@@ -35,9 +35,16 @@ impl<T> Item<T> {
     }
 
     pub(super) fn kept_for(mut self, age_max: SignedDuration, from: Timestamp) -> Item<T> {
-        self.expires = Some(from.as_second() + age_max.as_secs());
+        self.expires = Some(expiry(age_max, from));
         self
     }
+}
+
+/// Name of [`Item::expires`].
+pub(super) const EXPIRES: &str = "expires";
+
+pub(super) fn expiry(age_max: SignedDuration, from: Timestamp) -> i64 {
+    from.as_second() + age_max.as_secs()
 }
 
 pub(super) type Attributes = HashMap<String, AttributeValue>;

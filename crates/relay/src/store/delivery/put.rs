@@ -6,10 +6,9 @@ use aws_sdk_dynamodb::types::{ConditionCheck, Put as PutItem, TransactWriteItem,
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::Place;
-use jiff::Timestamp;
 
 use super::Body;
-use crate::store::item::{Attributes, Item, RETENTION, number, text, write};
+use crate::store::item::{Attributes, Item, number, text, write};
 use crate::store::table::ABSENT;
 use crate::store::{Lane, Store, StoreError, failed};
 
@@ -22,17 +21,16 @@ pub enum Put {
 }
 
 impl Store {
-    /// Puts a new delivery at its place, if the lane is still as it was when the place was chosen.
+    /// Puts a new delivery at its place, if the lane is still as it was when the place was chosen. It
+    /// does not expire as long as it is pending: others may stand behind it.
     pub async fn put_delivery(
         &self,
         lane: &Lane,
         place: &Place,
         fresh: &Delivery,
-        received_at: Timestamp,
     ) -> Result<Put, StoreError> {
         let action = "put a delivery";
         let item = Item::new(lane.delivery(&fresh.key), Body::from(fresh));
-        let item = item.kept_for(RETENTION, received_at);
         if place.behind.is_none() && place.newest.is_none() {
             let standing = self.put_absent(action, &item).await?;
             return Ok(standing.map_or(Put::Done, |_| Put::Changed));

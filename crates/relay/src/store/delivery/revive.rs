@@ -9,7 +9,7 @@ use domain::event::{EventKey, sortable};
 use jiff::Timestamp;
 
 use super::shown::{DeliveryRecord, record};
-use crate::store::item::{number, text};
+use crate::store::item::{EXPIRES, number, text};
 use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::unless_changed;
 use crate::store::{Lane, Store, StoreError};
@@ -45,7 +45,7 @@ impl Store {
         if replayed {
             update.push_str(", replayed = :true");
         }
-        update.push_str(" REMOVE next_at, finished_at, halted, behind");
+        update.push_str(" REMOVE next_at, finished_at, halted, behind, #expires");
         let request = self
             .client
             .update_item()
@@ -61,6 +61,7 @@ impl Store {
             .expression_attribute_names("#due_at", DUE_AT)
             .expression_attribute_names("#standing", STANDING)
             .expression_attribute_names("#since", STANDING_SINCE)
+            .expression_attribute_names("#expires", EXPIRES)
             .expression_attribute_values(":pending", text(State::Pending.name()))
             .expression_attribute_values(":was", text(delivery.state.name()))
             .expression_attribute_values(":made", number(delivery.attempts_made))

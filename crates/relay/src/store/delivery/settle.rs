@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::{Attempt, Delivery, State};
 use jiff::Timestamp;
 
-use crate::store::item::{Attributes, number, text};
+use crate::store::item::{Attributes, EXPIRES, RETENTION, expiry, number, text};
 use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::CONFLICTS_MAX;
 use crate::store::{Lane, Store, StoreError, failed, key};
@@ -96,7 +96,7 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let action = "finish a delivery";
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
-        set.set("finished_at", serde_text(now));
+        set.finished(now);
         if finish == Finish::Dead {
             set.set("state", text(State::Dead.name()));
             set.set(STANDING, text(key::dead(&delivery.tenant)));
@@ -167,7 +167,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
         let mut set = Settling::without_attempt();
-        set.set("finished_at", serde_text(now));
+        set.finished(now);
         set.set("state", text(State::Superseded.name()));
         set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
         self.settle("supersede a delivery", lane, delivery, set, Unchanged::Attempts).await
@@ -258,6 +258,12 @@ impl Settling {
             names: HashMap::new(),
             values: Attributes::new(),
         }
+    }
+
+    /// From now on it is only kept for people to see.
+    fn finished(&mut self, now: Timestamp) {
+        self.set("finished_at", serde_text(now));
+        self.set(EXPIRES, number(expiry(RETENTION, now)));
     }
 
     /// Only before [`Settling::remove`].
