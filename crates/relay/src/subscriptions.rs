@@ -168,22 +168,30 @@ impl Subscriptions {
         Ok(written)
     }
 
-    /// Deletes a subscription, if it is there.
+    /// Deletes a subscription, if it is there. What is held or halted for it, or is at this moment, is
+    /// then given up.
     pub async fn remove(&self, tenant: &str, id: &str) -> Result<(), SubscriptionsError> {
         if let Some(old) = self.store.sealed_subscription(tenant, id).await? {
-            if old.disabled {
-                // What was held for it is then given up.
-                self.drain(tenant, id).await?;
-            }
+            self.drain(tenant, id).await?;
             self.store.delete_subscription(&old).await?;
         }
         self.known.forget(id);
         Ok(())
     }
 
-    /// Has `schedule` let go of what was held while a subscription was disabled. It begins a while
-    /// later, so this comes before the change that is its reason: should that not be made, what was
-    /// let go is held again.
+    /// Deletes a subscription that has come to its end, if nothing can be held for it.
+    pub(crate) async fn forget(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
+        let found = self.store.sealed_subscription(tenant, id).await?;
+        if let Some(old) = found.filter(|one| !one.disabled) {
+            self.store.delete_subscription(&old).await?;
+        }
+        self.known.forget(id);
+        Ok(())
+    }
+
+    /// Has `schedule` let go of what was held while a subscription was disabled, and, where that is
+    /// gone by then, of what was halted. It begins a while later, so this comes before the change that
+    /// is its reason: should that not be made, what was let go is held again.
     pub(crate) async fn drain(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
         let work = Work::Drain { subscription: id.into() };
         self.store.add_job(&Job::new(tenant, id, work, self.clock.now())).await

@@ -300,6 +300,7 @@ fn judge(
             let is_off =
                 subscription.enabled.is_none_or(|(on, _)| !on) || subscription.said_gone > 0;
             match () {
+                () if subscription.deleted_at.is_some() => Err("waits for what is gone"),
                 () if is_set("halted") || (held && is_off) => Ok(()),
                 () if is_set("behind") && one_waits => Ok(()),
                 () => Err("waits for nothing"),

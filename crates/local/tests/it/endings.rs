@@ -1,10 +1,15 @@
 //! What becomes of deliveries whose subscription, event, or order comes to its end.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use simulator::aws::Fault;
 use simulator::endpoint::{Answer, Endpoint};
 
-use crate::stage::{Item, ORDER, Stage, UPSTREAM, state, text_of};
+use crate::stage::{Item, ORDER, Stage, TENANT, UPSTREAM, state, text_of};
 
 /// A note on the order, dated that many seconds after the start.
 fn note(second: i64) -> String {
@@ -121,4 +126,59 @@ async fn only_a_newer_state_supersedes_a_state() {
     let told: Vec<_> =
         told.iter().map(|one| text_of(one, "Status") + &text_of(one, "Note")).collect();
     assert_eq!(told, ["FOC", "COMPLETE", "thank you"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_while_its_subscription_is_being_deleted_is_given_up() {
+    let stage = Stage::with_answers(None, |_, _| Answer::status(410)).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.world.fan_out_batch().await;
+    let wake = stage.world.receive_wakes(local::WAKES, 10).remove(0);
+    let (begins, has_begun) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    let (may_go, is_first) = (Mutex::new(may_go), AtomicBool::new(true));
+    stage.aws.inject(move |call| {
+        // The deletion: the subscription has been read as enabled by then.
+        if call.operation == "TransactWriteItems" && is_first.swap(false, Ordering::SeqCst) {
+            begins.send(()).unwrap();
+            may_go.lock().unwrap().recv().unwrap();
+        }
+        None::<Fault>
+    });
+    let (world, id) = (stage.world.clone(), stage.subscription.clone());
+    let deleting =
+        tokio::spawn(async move { world.subscriptions.remove(TENANT, &id).await.unwrap() });
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+    stage.world.handle_wake(local::WAKES, &wake).await;
+    go.send(()).unwrap();
+    deleting.await.unwrap();
+    stage.aws.heal();
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    let lane = stage.items(&format!("LANE#{}#{ORDER}", stage.subscription)).await;
+    assert_eq!(states(&lane), ["dead"]);
+}
+
+#[tokio::test]
+async fn what_is_halted_for_a_subscription_that_is_deleted_is_given_up() {
+    let stage = Stage::with_answers(None, |_, _| Answer::status(500)).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    let wanted = |enabled: bool| {
+        let (url, policy) = (stage.endpoint.url(), "halt");
+        json!({"url": url, "order_policy": policy, "retry_schedule": [], "enabled": enabled})
+    };
+    stage.api("PUT", &path, wanted(true)).await;
+    for (status, second) in [("SUBMITTED", 1), ("FOC", 2)] {
+        stage.post_accepted(&state(status, second)).await;
+    }
+    stage.run_for(SignedDuration::from_mins(1)).await;
+    for enabled in [false, true] {
+        stage.api("PUT", &path, wanted(enabled)).await;
+    }
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(stage.endpoint.received().len(), 1, "enabling is no word on the order");
+    stage.api("DELETE", &path, Value::Null).await;
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    let lane = stage.items(&format!("LANE#{}#{ORDER}", stage.subscription)).await;
+    assert_eq!(states(&lane), ["dead", "dead"]);
+    assert!(lane.iter().all(|item| !item.contains_key("halted")));
 }

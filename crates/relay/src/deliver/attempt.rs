@@ -186,7 +186,7 @@ pub(super) async fn retire(
         deliver.subscriptions.expire(tenant, id).await?;
         let is_told = delivery.state == State::Delivered;
         if is_told && deliver.store.pending_after(lane, &delivery.key).await?.is_none() {
-            deliver.subscriptions.remove(tenant, id).await?;
+            deliver.subscriptions.forget(tenant, id).await?;
         }
     }
     Ok(())

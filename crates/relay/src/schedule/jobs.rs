@@ -179,7 +179,8 @@ async fn snapshot(
     })
 }
 
-/// Lets go of a page of what was held; answers whether there may be more. An index is told of a write
+/// Lets go of a page of what was held, and of what was halted where nobody can act any more; answers
+/// whether there may be more. An index is told of a write
 /// after the write: what it has not heard of yet is found by a last look, in the next run.
 async fn drain(
     schedule: &Schedule,
@@ -192,8 +193,17 @@ async fn drain(
         schedule.store.release(&one.lane, &one.key, spread.next()).await?;
         spread.made();
     }
+    let is_gone = schedule.store.sealed_subscription(&job.tenant, subscription).await?.is_none();
+    let halted = match is_gone {
+        true => schedule.store.halted(subscription, None).await?.0,
+        false => Vec::new(),
+    };
+    for one in &halted {
+        schedule.store.release_halted(&one.lane, &one.key, spread.next()).await?;
+        spread.made();
+    }
     // What is let go leaves the index, so each page is the first.
-    Ok(match (held.is_empty(), job.cursor.as_deref()) {
+    Ok(match (held.is_empty() && halted.is_empty(), job.cursor.as_deref()) {
         (true, Some(LAST_LOOK)) => None,
         (true, _) => Some(LAST_LOOK.into()),
         (false, _) => Some("more".into()),

@@ -37,7 +37,7 @@ pub struct Job {
 pub enum Work {
     /// Tell a new subscription the state of each open order.
     Snapshot { subscription: String, order_types: Vec<String> },
-    /// Let go of what was laid aside for a subscription.
+    /// Let go of what was laid aside for a subscription, and of all that rests for one that is gone.
     Drain { subscription: String },
     /// Deliver again what a filter chooses.
     Replay { filter: ReplayFilter },

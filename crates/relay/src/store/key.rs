@@ -25,8 +25,9 @@
 //! | how far `schedule` has come | `SCHEDULE` | `DUE` |
 //! | data key for secrets, wrapped | `VAULT` | `KEY#{number}` |
 //!
-//! Two sparse indexes. `due` holds deliveries at rest: `DUE#{minute}#{shard}` by due time, and
-//! `HELD#{subscription}` while its endpoint takes none. `standing` holds those that an endpoint
+//! Two sparse indexes. `due` holds deliveries at rest: `DUE#{minute}#{shard}` by due time,
+//! `HELD#{subscription}` while its endpoint takes none, and `HALTED#{subscription}` while its order
+//! waits for somebody to act. `standing` holds those that an endpoint
 //! has not taken: `UNDELIVERED#{tenant}` and `DEAD#{tenant}`, by the time of the first failure and
 //! of giving up.
 
@@ -222,6 +223,11 @@ pub(super) fn due_partition(at: Timestamp, shard: u32) -> String {
 /// Where deliveries are laid aside while their endpoint takes none.
 pub(super) fn held(subscription: &str) -> String {
     format!("HELD#{subscription}")
+}
+
+/// Where a subscription's deliveries are whose orders wait until somebody acts.
+pub(super) fn halted(subscription: &str) -> String {
+    format!("HALTED#{subscription}")
 }
 
 pub(super) fn undelivered(tenant: &str) -> String {

@@ -189,6 +189,7 @@ impl From<DeliveryRecord> for DeliveryView {
     fn from(record: DeliveryRecord) -> DeliveryView {
         let DeliveryRecord { lane, delivery, attempts, answer, held } = record;
         let is_pending = delivery.state == DeliveryState::Pending;
+        let is_tried = is_pending && !held && !delivery.halted;
         let stands_alone = lane.subject == format!("event-{}", delivery.key.digest());
         DeliveryView {
             webhook_id: webhook_id(&lane, &delivery.key),
@@ -203,7 +204,7 @@ impl From<DeliveryRecord> for DeliveryView {
             replayed: delivery.replayed,
             attempts: attempts.iter().map(AttemptView::from).collect(),
             answer,
-            next_at: delivery.next_at.or(delivery.due_at).filter(|_| is_pending && !held),
+            next_at: delivery.next_at.or(delivery.due_at).filter(|_| is_tried),
             finished_at: delivery.finished_at,
         }
     }

@@ -243,7 +243,8 @@ async fn told(api: &Api, tenant: &str, entries: &[FeedEntry]) -> Result<Vec<Told
         }
         if delivery.state == DeliveryState::Pending {
             one.pending += 1;
-            let next_at = delivery.next_at.or(delivery.due_at).filter(|_| !held);
+            let rests = held || delivery.halted;
+            let next_at = delivery.next_at.or(delivery.due_at).filter(|_| !rests);
             one.next_at = [one.next_at, next_at].into_iter().flatten().min();
         }
         one.subscription = lane.subscription;

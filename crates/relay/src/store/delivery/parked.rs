@@ -45,6 +45,15 @@ impl Store {
         self.at_rest("read what is held", key::held(subscription), after).await
     }
 
+    /// The same of those whose orders wait until somebody acts.
+    pub async fn halted(
+        &self,
+        subscription: &str,
+        after: Option<Page>,
+    ) -> Result<(Vec<Parked>, Option<Page>), StoreError> {
+        self.at_rest("read what is halted", key::halted(subscription), after).await
+    }
+
     async fn at_rest(
         &self,
         action: &'static str,

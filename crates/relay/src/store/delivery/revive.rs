@@ -92,19 +92,41 @@ impl Store {
         key: &EventKey,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let action = "let go of a held delivery";
+        self.let_go("let go of a held delivery", lane, key, key::held(&lane.subscription), at).await
+    }
+
+    /// Lets go of one whose order waited, when nobody can act any more.
+    pub(crate) async fn release_halted(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let halted = key::halted(&lane.subscription);
+        self.let_go("let go of a halted delivery", lane, key, halted, at).await
+    }
+
+    /// Has `schedule` wake a delivery that rests at `place` in the index.
+    async fn let_go(
+        &self,
+        action: &'static str,
+        lane: &Lane,
+        key: &EventKey,
+        place: String,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let written = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(lane.delivery(key).attributes()))
-            .update_expression("SET #due = :due, #due_at = :at")
-            .condition_expression("#due = :held")
+            .update_expression("SET #due = :due, #due_at = :at REMOVE halted")
+            .condition_expression("#due = :place")
             .expression_attribute_names("#due", DUE)
             .expression_attribute_names("#due_at", DUE_AT)
             .expression_attribute_values(":due", text(key::due(at, key)))
             .expression_attribute_values(":at", text(sortable(at)))
-            .expression_attribute_values(":held", text(key::held(&lane.subscription)))
+            .expression_attribute_values(":place", text(place))
             .send()
             .await;
         unless_changed(action, written).map(drop)

@@ -122,7 +122,8 @@ impl Store {
         }
     }
 
-    /// Writes the last attempt of a delivery whose order waits until somebody acts.
+    /// Writes the last attempt of a delivery whose order waits until somebody acts. In the index it is
+    /// found when its subscription is gone, and nobody can.
     pub async fn halt(
         &self,
         lane: &Lane,
@@ -132,9 +133,11 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
         set.set("halted", AttributeValue::Bool(true));
+        set.set(DUE, text(key::halted(&lane.subscription)));
+        set.set(DUE_AT, text(domain::event::sortable(attempt.at)));
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
-        set.remove(&["behind", "next_at", DUE, DUE_AT]);
+        set.remove(&["behind", "next_at"]);
         self.settle("halt a delivery", lane, delivery, set, Unchanged::Attempts).await
     }
 
