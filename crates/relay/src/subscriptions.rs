@@ -82,13 +82,15 @@ impl Subscriptions {
         Ok(Some(found))
     }
 
-    /// A subscription as it is.
+    /// A subscription as it is; expired ones are there for a while.
     pub async fn get(
         &self,
         tenant: &str,
         id: &str,
     ) -> Result<Option<Subscription>, SubscriptionsError> {
-        match self.store.sealed_subscription(tenant, id).await? {
+        let now = self.clock.now();
+        let found = self.store.sealed_subscription(tenant, id).await?;
+        match found.filter(|one| !one.is_gone(now)) {
             Some(sealed) => Ok(Some(self.open(sealed).await?)),
             None => Ok(None),
         }
@@ -276,6 +278,10 @@ impl Subscriptions {
         because: GivenUp,
         told: &StoredEvent,
     ) -> Result<bool, StoreError> {
+        // As it is: the tenant may just have given it an expiry.
+        if let Some(found) = self.store.sealed_subscription(&one.tenant, &one.id).await? {
+            self.store.drain_when_gone(&Sealed { disabled: true, ..found }).await?;
+        }
         let disabled = self.store.disable(one, because, told).await?;
         self.known.forget(&one.id);
         if disabled {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use simulator::aws::Fault;
@@ -181,4 +182,47 @@ async fn what_is_halted_for_a_subscription_that_is_deleted_is_given_up() {
     let lane = stage.items(&format!("LANE#{}#{ORDER}", stage.subscription)).await;
     assert_eq!(states(&lane), ["dead", "dead"]);
     assert!(lane.iter().all(|item| !item.contains_key("halted")));
+}
+
+/// The start of a subscription that was disabled, collected one event, and has expired.
+async fn expired_while_it_collected() -> (Stage, String) {
+    let stage = Stage::new(0, None).await;
+    let path = format!("/subscriptions/{}", stage.subscription);
+    let (url, until) = (stage.endpoint.url(), "2026-02-03T11:00:00Z");
+    stage.api("PUT", &path, json!({"url": url, "enabled": false, "expires_at": until})).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(SignedDuration::from_hours(2)).await;
+    (stage, path)
+}
+
+#[tokio::test]
+async fn what_collected_before_the_expiry_can_be_let_go() {
+    let (stage, path) = expired_while_it_collected().await;
+    stage.api("PUT", &path, json!({"url": stage.endpoint.url()})).await;
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(stage.told(), ["FOC"]);
+}
+
+#[tokio::test]
+async fn what_collected_before_the_expiry_is_given_up_with_its_subscription() {
+    for is_deleted in [true, false] {
+        let (stage, path) = expired_while_it_collected().await;
+        let lane = format!("LANE#{}#{ORDER}", stage.subscription);
+        assert_eq!(states(&stage.items(&lane).await), ["pending"]);
+        if is_deleted {
+            stage.api("DELETE", &path, Value::Null).await;
+        } else {
+            // A quarter passes in which nothing is due. The table has yet to drop it.
+            stage.clock.advance(SignedDuration::from_hours(90 * 24));
+            let delete = stage.dynamodb().delete_item().table_name("hookline");
+            let cursor = delete.key("pk", AttributeValue::S("SCHEDULE".into()));
+            cursor.key("sk", AttributeValue::S("DUE".into())).send().await.unwrap();
+        }
+        stage.run_for(SignedDuration::from_mins(10)).await;
+        let lane = stage.items(&lane).await;
+        assert_eq!(states(&lane), ["dead"], "deleted: {is_deleted}");
+        let attempt = lane[0]["attempts"].as_l().unwrap()[0].as_m().unwrap();
+        assert_eq!(attempt["error"].as_s().unwrap(), "unsubscribed");
+        assert!(stage.items("JOBS").await.len() <= usize::from(is_deleted));
+    }
 }

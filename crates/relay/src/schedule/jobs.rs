@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use domain::event::sortable;
 use domain::order;
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,8 +35,10 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     let now = schedule.clock.now();
     let mut jobs = Vec::new();
     let mut after = None;
+    // A job's id begins with the time; some have theirs long after they were put.
+    let to = Some(sortable(now));
     loop {
-        let page = Page { limit: JOBS_AT_ONCE, after, ..Page::default() };
+        let page = Page { limit: JOBS_AT_ONCE, after, to: to.clone(), ..Page::default() };
         let (some, next) = schedule.store.jobs(page).await?;
         jobs.extend(some);
         match next {
@@ -193,7 +196,8 @@ async fn drain(
         schedule.store.release(&one.lane, &one.key, spread.next()).await?;
         spread.made();
     }
-    let is_gone = schedule.store.sealed_subscription(&job.tenant, subscription).await?.is_none();
+    let found = schedule.store.sealed_subscription(&job.tenant, subscription).await?;
+    let is_gone = found.is_none_or(|one| one.is_gone(schedule.clock.now()));
     let halted = match is_gone {
         true => schedule.store.halted(subscription, None).await?.0,
         false => Vec::new(),

@@ -22,6 +22,7 @@ pub struct Job {
     pub id: String,
     pub tenant: String,
     pub work: Work,
+    /// Work begins a while after this, which may lie ahead.
     pub asked_at: Timestamp,
     /// How far it has come; `None` before the first run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

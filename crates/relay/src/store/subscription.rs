@@ -22,13 +22,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::item::{Item, number, read, text, write};
+use super::item::{Item, RETENTION, number, read, text, write};
 use super::key::{self, Key};
 use super::table::{ABSENT, CONFLICTS_MAX, Page, Read, unless_changed};
-use super::{Store, StoreError, failed};
+use super::{Job, Store, StoreError, Work, failed};
 
-/// An expired subscription is kept this long: what it matched before is still being delivered.
-const EXPIRED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// An expired subscription is kept this long: what it matched may be delivered as long as the last of its
+/// events is kept.
+const EXPIRED_KEPT: SignedDuration = RETENTION;
 
 /// Subscriptions to one order: each makes its record larger, which is written at each event.
 pub(crate) const ORDER_SUBSCRIPTIONS_MAX: usize = 10;
@@ -204,10 +205,21 @@ impl Sealed {
         }
     }
 
-    fn item<T>(&self, key: Key, body: T) -> Item<T> {
+    /// Whether it has been expired for so long that it counts as deleted, whether the table has dropped
+    /// it or not.
+    pub(crate) fn is_gone(&self, now: Timestamp) -> bool {
+        self.gone_at().is_some_and(|at| at <= now)
+    }
+
+    fn gone_at(&self) -> Option<Timestamp> {
+        let at = |at: Timestamp| at.checked_add(EXPIRED_KEPT).unwrap_or(Timestamp::MAX);
+        self.expires_at.map(at)
+    }
+
+    fn item<T>(&self, key: Key, body: T, kept: SignedDuration) -> Item<T> {
         let item = Item::new(key, body);
         match self.expires_at {
-            Some(at) => item.kept_for(EXPIRED_KEPT, at),
+            Some(at) => item.kept_for(kept, at),
             None => item,
         }
     }
@@ -229,6 +241,7 @@ impl Store {
             together.push((self.snapshot_put(snapshot)?, Subscribed::Changed));
         }
         self.forget_topic(new);
+        self.drain_when_gone(new).await?;
         self.subscribe("add a subscription", together).await
     }
 
@@ -253,6 +266,8 @@ impl Store {
         }
         self.forget_topic(old);
         self.forget_topic(new);
+        // What was halted under the policy of before still is.
+        self.drain_when_gone(&Sealed { halt: old.halt || new.halt, ..new.clone() }).await?;
         self.with_entry_or_without(action, together).await
     }
 
@@ -267,8 +282,17 @@ impl Store {
         let whole = self.whole(&new, Before::Itself(old.revision))?;
         let entry = self.entry_delete(old)?;
         self.forget_topic(old);
+        self.drain_when_gone(&new).await?;
         let together = vec![(whole, Subscribed::Changed), (entry, Subscribed::NoEntry)];
         self.with_entry_or_without("end a subscription", together).await
+    }
+
+    /// Where something may rest for a subscription that will expire, has `schedule` let go of it when
+    /// nobody can act any more. Before the write that is the reason: it does no harm without.
+    pub(crate) async fn drain_when_gone(&self, one: &Sealed) -> Result<(), StoreError> {
+        let Some(at) = one.gone_at().filter(|_| one.disabled || one.halt) else { return Ok(()) };
+        let work = Work::Drain { subscription: one.id.clone() };
+        self.add_job(&Job::new(&one.tenant, &one.id, work, at)).await
     }
 
     pub(crate) async fn delete_subscription(&self, old: &Sealed) -> Result<(), StoreError> {
@@ -431,7 +455,7 @@ impl Store {
         // Notes of how the endpoint is raise no revision: written back as it was read, a breaker that has
         // closed meanwhile would be open again, and on no list.
         let fresh = Sealed { health: Health::default(), ..one.clone() };
-        let item = write(WRITE, &one.item(one.key(), &fresh))?;
+        let item = write(WRITE, &one.item(one.key(), &fresh, EXPIRED_KEPT))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item));
         let put = match before {
             Before::Nothing => put.condition_expression(ABSENT),
@@ -449,7 +473,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
         let Some(order) = one.order_key() else {
-            let item = write(WRITE, &one.item(one.entry_place().0, one.entry()))?;
+            // Expired, it matches nothing.
+            let item = one.item(one.entry_place().0, one.entry(), SignedDuration::ZERO);
+            let item = write(WRITE, &item)?;
             let put = Put::builder().table_name(&self.table).set_item(Some(item));
             let put = match before {
                 // One that has expired is in nobody's way.
@@ -481,9 +507,10 @@ impl Store {
                 .expression_attribute_values(":now", number(now.as_second())),
             Before::Itself(_) => update
                 .condition_expression(
-                    "attribute_exists(asked) \
-                     AND (attribute_not_exists(asked.#target) OR asked.#target.id = :id)",
+                    "attribute_exists(asked) AND (asked.#target.id = :id \
+                     OR (attribute_not_exists(asked.#target) AND size(asked) < :max))",
                 )
+                .expression_attribute_values(":max", number(ORDER_SUBSCRIPTIONS_MAX))
                 .expression_attribute_values(":id", text(&one.id)),
         };
         built(update.build().map(|update| TransactWriteItem::builder().update(update)))

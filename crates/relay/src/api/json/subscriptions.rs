@@ -136,7 +136,8 @@ pub(super) async fn get(
     Ok((etag(found.revision), Json(view(found, api.clock.now()))).into_response())
 }
 
-/// Replaces a subscription: what is left out goes back to its default. Its secret stays.
+/// Replaces a subscription: what is left out goes back to its default. Its secret stays. One that
+/// expired while it was disabled can be enabled by this for 90 days.
 #[utoipa::path(
     put, path = "/tenants/{tenant}/subscriptions/{id}", tag = "subscriptions",
     params(
@@ -153,7 +154,7 @@ pub(super) async fn replace(
     headers: HeaderMap,
     Body(request): Body<SubscriptionRequest>,
 ) -> Result<Response, Problem> {
-    let old = find(&api, &tenant, &id).await?;
+    let old = find_collecting(&api, &tenant, &id).await?;
     request::check_match(&headers, old.revision)?;
     if request.snapshot {
         return Err(Problem::invalid("snapshot", "Only a new subscription can ask for this."));
@@ -172,7 +173,8 @@ pub(super) async fn replace(
     Ok((etag(new.revision), Json(view(new, api.clock.now()))).into_response())
 }
 
-/// Deletes a subscription. What is still to be delivered to it is given up.
+/// Deletes a subscription, for 90 days also one that has expired. What is still to be delivered to it is
+/// given up.
 #[utoipa::path(
     delete, path = "/tenants/{tenant}/subscriptions/{id}", tag = "subscriptions",
     params(("tenant" = String, Path), ("id" = String, Path)),
@@ -182,7 +184,7 @@ pub(super) async fn delete(
     State(api): State<Api>,
     Path((tenant, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    find(&api, &tenant, &id).await?;
+    api.subscriptions.get(&tenant, &id).await?.ok_or_else(|| Problem::not_found("subscription"))?;
     api.subscriptions.remove(&tenant, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -275,6 +277,14 @@ async fn find(api: &Api, tenant: &str, id: &str) -> Result<Subscription, Problem
     let found = api.subscriptions.get(tenant, id).await?;
     found
         .filter(|one| !one.is_expired(api.clock.now()))
+        .ok_or_else(|| Problem::not_found("subscription"))
+}
+
+/// One that is current, or for which events have collected that only its tenant can let go of.
+async fn find_collecting(api: &Api, tenant: &str, id: &str) -> Result<Subscription, Problem> {
+    let found = api.subscriptions.get(tenant, id).await?;
+    found
+        .filter(|one| !one.is_expired(api.clock.now()) || !one.enabled)
         .ok_or_else(|| Problem::not_found("subscription"))
 }
 
