@@ -60,9 +60,10 @@ pub(crate) async fn page(
     let filter = &ReplayFilter { to, ..filter.clone() };
     let page = feed_page(filter, limit, job.cursor.clone());
     let (entries, next) = store.feed(&job.tenant, page).await?;
-    for DeliveryRecord { lane, delivery, .. } in
-        chosen(store, &job.tenant, filter, &entries).await?
-    {
+    let chosen = chosen(store, &job.tenant, filter, &entries).await?;
+    // What gives no delivery was read too.
+    spread.passed(0, u64::try_from(entries.len().saturating_sub(chosen.len())).unwrap_or(u64::MAX));
+    for DeliveryRecord { lane, delivery, .. } in chosen {
         // Where it changed meanwhile somebody is at work on it.
         if let Revived::Done(_) = store.revive(&lane, &delivery, spread.next()).await? {
             spread.made();

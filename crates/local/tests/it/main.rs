@@ -17,6 +17,7 @@ mod logs;
 mod openapi;
 mod pinned;
 mod read_units;
+mod replays;
 mod road;
 mod serve;
 mod signing;

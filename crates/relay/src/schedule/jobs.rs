@@ -17,7 +17,8 @@ const JOBS_AT_ONCE: u16 = 200;
 /// Jobs of one tenant that a run works on: whoever asks for many holds up only itself.
 const JOBS_OF_A_TENANT: usize = 2;
 
-/// Deliveries of one job that are asked for in one minute, spread over it: 10 a second.
+/// Deliveries of one job that are asked for in one minute, spread over it: 10 a second. Where a feed
+/// entry gives none it counts as one, so that a run reads a bounded part of a feed.
 const DELIVERIES_A_MINUTE: u16 = 600;
 
 /// Items that are read at once on the way to them.
@@ -132,7 +133,7 @@ impl Spread {
     }
 
     /// So much was done that is no delivery, at the expense of as much as `share`.
-    pub(super) fn passed(&mut self, done: u64, share: u64) {
+    pub(crate) fn passed(&mut self, done: u64, share: u64) {
         self.made += done;
         self.count += share;
     }
