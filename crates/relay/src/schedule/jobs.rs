@@ -14,7 +14,8 @@ use crate::store::{Job, Page, Snapshot, Work};
 /// Jobs that are read at once, oldest first.
 const JOBS_AT_ONCE: u16 = 200;
 
-/// Jobs of one tenant that a run works on: whoever asks for many holds up only itself.
+/// Jobs of one tenant that a run works on: whoever asks for many holds up only itself. Letting go of
+/// what was held is live, so it comes before the others, and as many for each subscription.
 const JOBS_OF_A_TENANT: usize = 2;
 
 /// Deliveries of one job that are asked for in one minute, spread over it: 10 a second. Where a feed
@@ -47,10 +48,13 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
             next => after = next,
         }
     }
+    jobs.retain(|job| job.asked_at + SETTLING <= now);
+    jobs.sort_by_key(|job| drained(job).is_none());
     let mut outcome = Ok(());
-    let mut of_tenant = HashMap::<String, usize>::new();
-    for job in jobs.into_iter().filter(|job| job.asked_at + SETTLING <= now) {
-        let before = of_tenant.entry(job.tenant.clone()).or_default();
+    let mut of_tenant = HashMap::<_, usize>::new();
+    for job in jobs {
+        let before =
+            of_tenant.entry((job.tenant.clone(), drained(&job).map(str::to_owned))).or_default();
         *before += 1;
         if *before > JOBS_OF_A_TENANT {
             continue;
@@ -68,6 +72,14 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
         }
     }
     outcome
+}
+
+/// The subscription of which a job lets go what was held.
+fn drained(job: &Job) -> Option<&str> {
+    match &job.work {
+        Work::Drain { subscription } => Some(subscription),
+        _ => None,
+    }
 }
 
 /// Works on one job for a minute's worth; answers its count, and whether it is done. A run that breaks off is repeated from the last page, which is harmless.
