@@ -21,8 +21,9 @@ pub struct Delivery {
     pub attempts_before: u32,
     /// All attempts failed, and its order waits for somebody to act.
     pub halted: bool,
-    /// Somebody asked for it to be delivered again.
-    pub replayed: bool,
+    /// How often it was made pending again after it had been finished. With the first time it has
+    /// left the live order of its lane.
+    pub revivals: u32,
     /// No attempt before this time.
     pub next_at: Option<Timestamp>,
     /// Since when or for when it stands in the index: when `schedule` wakes it, or when it was laid
@@ -39,6 +40,12 @@ pub struct Delivery {
     pub late: bool,
     /// Its event tells no state: it is a note, or stands alone.
     pub stateless: bool,
+}
+
+impl Delivery {
+    pub fn is_revived(&self) -> bool {
+        self.revivals > 0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The decisions that keep a lane in order. A lane is the deliveries of one subscription for one
-//! order, sorted by event key; only its oldest pending delivery is worked on.
+//! order, sorted by event key; only its oldest pending delivery is worked on. What is revived is
+//! pending again beside them, in an order of its own: nothing live waits for it.
 //!
 //! Invariant: a pending delivery has a wake in flight, a due time, or a pending predecessor; or it was
 //! laid aside, and is let go when its endpoint takes deliveries again; or it waits for somebody to act. Each
@@ -47,19 +48,22 @@ pub struct Place {
 /// newer than `key` (the same one, unless the event is late).
 pub fn place(key: &EventKey, newest: Option<&Delivery>, before: Option<&Delivery>) -> Placing {
     if let Some(own) = before.filter(|delivery| delivery.key == *key) {
-        let has_wake_of_its_own = own.state == State::Pending && !own.behind;
+        // What is revived was finished, so its wake was sent.
+        let has_wake_of_its_own = is_live(own) && !own.behind;
         return match has_wake_of_its_own {
             true => Placing::Wake { attempts_made: own.attempts_made },
             false => Placing::Done,
         };
     }
     Placing::Put(Place {
-        behind: before
-            .filter(|delivery| delivery.state == State::Pending)
-            .map(|delivery| delivery.key.clone()),
+        behind: before.filter(|delivery| is_live(delivery)).map(|delivery| delivery.key.clone()),
         sequence: newest.map_or(0, |delivery| delivery.last_sequence) + 1,
         newest: newest.filter(|delivery| delivery.key > *key).map(|delivery| delivery.key.clone()),
     })
+}
+
+fn is_live(delivery: &Delivery) -> bool {
+    delivery.state == State::Pending && !delivery.is_revived()
 }
 
 /// What a handler does with the delivery that a wake names.
@@ -75,9 +79,20 @@ pub enum Turn {
     WalkOn,
 }
 
-/// Decides what a wake for attempt number `attempt` (from 0) means. `came_back`: the queue has given
-/// it before, to a handler that died or gave it back.
-pub fn turn(delivery: &Delivery, attempt: u32, came_back: bool, now: Timestamp) -> Turn {
+/// Decides what a wake for attempt number `attempt` (from 0) means, which was sent when the delivery
+/// had been revived as often as `revivals`. `came_back`: the queue has given it before, to a handler
+/// that died or gave it back.
+pub fn turn(
+    delivery: &Delivery,
+    attempt: u32,
+    revivals: u32,
+    came_back: bool,
+    now: Timestamp,
+) -> Turn {
+    // The delivery was finished when it was revived, maybe by a handler that died right then.
+    if revivals < delivery.revivals {
+        return Turn::WalkOn;
+    }
     if delivery.state != State::Pending {
         // Who had this wake before is no longer there, and in all likelihood it was who finished it.
         let is_busy = !came_back
@@ -162,12 +177,13 @@ pub fn after_attempt(
 /// asked for again, is told all the same.
 pub fn is_outdated(delivery: &Delivery, newest: &Delivery) -> bool {
     let is_told = matches!(newest.state, State::Pending | State::Delivered);
-    let was_asked_for = delivery.replayed || delivery.attempts_before > 0;
+    let was_asked_for = delivery.is_revived() || delivery.attempts_before > 0;
     let tell_states = !delivery.stateless && !newest.stateless;
     newest.key > delivery.key && tell_states && is_told && !delivery.late && !was_asked_for
 }
 
-/// What a handler does with the first pending delivery after one that is finished.
+/// What a handler does with the first pending delivery after one that is finished, among the live
+/// if that was live, among the revived if it was revived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {
     /// Nothing pending, or what is pending has a wake of its own.

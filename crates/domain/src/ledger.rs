@@ -216,7 +216,7 @@ mod tests {
             attempts_made: 0,
             attempts_before: 0,
             halted: false,
-            replayed: false,
+            revivals: 0,
             next_at: None,
             due_at: None,
             finished_at: None,

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use relay::store::key::{
-    ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, STANDING, STANDING_INDEX, STANDING_SINCE,
+    ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, REVIVALS, STANDING, STANDING_INDEX, STANDING_SINCE,
 };
 
 pub(crate) const TABLE: &str = "hookline";
@@ -16,9 +16,14 @@ pub(crate) const TABLE: &str = "hookline";
 pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
     if let Ok(found) = client.describe_table().table_name(TABLE).send().await {
         let indexes = found.table.map(|table| table.global_secondary_indexes.unwrap_or_default());
-        let names = indexes.iter().flatten().filter_map(|index| index.index_name.as_deref());
-        let has_all =
-            [DUE_INDEX, STANDING_INDEX].iter().all(|one| names.clone().any(|it| it == *one));
+        let has = |name: &str, attribute: &str| {
+            indexes.iter().flatten().any(|index| {
+                let held = index.projection.as_ref().map(Projection::non_key_attributes);
+                index.index_name.as_deref() == Some(name)
+                    && held.unwrap_or_default().iter().any(|held| held == attribute)
+            })
+        };
+        let has_all = has(DUE_INDEX, REVIVALS) && has(STANDING_INDEX, ATTEMPTS_MADE);
         anyhow::ensure!(has_all, "the table is of an older version, start with an empty folder");
         return Ok(());
     }
@@ -40,8 +45,13 @@ pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
         .attribute_definitions(attribute(STANDING_SINCE)?)
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(index(DUE_INDEX, DUE, DUE_AT)?)
-        .global_secondary_indexes(index(STANDING_INDEX, STANDING, STANDING_SINCE)?)
+        .global_secondary_indexes(index(DUE_INDEX, DUE, DUE_AT, &[ATTEMPTS_MADE, REVIVALS])?)
+        .global_secondary_indexes(index(
+            STANDING_INDEX,
+            STANDING,
+            STANDING_SINCE,
+            &[ATTEMPTS_MADE],
+        )?)
         .send()
         .await
         .context("cannot create the table")?;
@@ -61,10 +71,15 @@ fn key(name: &str, kind: KeyType) -> anyhow::Result<KeySchemaElement> {
     Ok(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?)
 }
 
-fn index(name: &str, hash: &str, range: &str) -> anyhow::Result<GlobalSecondaryIndex> {
+fn index(
+    name: &str,
+    hash: &str,
+    range: &str,
+    more: &[&str],
+) -> anyhow::Result<GlobalSecondaryIndex> {
     let projection = Projection::builder()
         .projection_type(ProjectionType::Include)
-        .non_key_attributes(ATTEMPTS_MADE)
+        .set_non_key_attributes(Some(more.iter().map(|name| (*name).to_owned()).collect()))
         .build();
     Ok(GlobalSecondaryIndex::builder()
         .index_name(name)

@@ -357,7 +357,7 @@ fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Result<Delivery, F
         attempts_made: 0,
         attempts_before: 0,
         halted: false,
-        replayed: false,
+        revivals: 0,
         next_at: None,
         due_at: None,
         finished_at: None,

@@ -27,12 +27,19 @@ pub struct Wake {
     pub key: EventKey,
     /// Attempts that were made when this wake was sent.
     pub attempt: u32,
+    /// How often the delivery had been revived by then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revivals: u32,
     /// It goes by the queue for endpoints that ail.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub aside: bool,
     /// When the attempt may be made, where the tenant limits their rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Timestamp>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Sends wakes.
@@ -75,9 +82,15 @@ impl Wakes {
 }
 
 impl Wake {
-    /// For the next attempt of a delivery that makes one.
+    /// For the next attempt of a delivery as it stands.
+    pub fn of(lane: Lane, delivery: &Delivery) -> Wake {
+        let first = Wake::first(lane, delivery.key.clone(), delivery.attempts_made);
+        Wake { revivals: delivery.revivals, ..first }
+    }
+
+    /// For the next attempt of a delivery that is live.
     pub fn first(lane: Lane, key: EventKey, attempt: u32) -> Wake {
-        Wake { lane, key, attempt, aside: false, slot: None }
+        Wake { lane, key, attempt, revivals: 0, aside: false, slot: None }
     }
 
     /// For the attempt after this one, which failed.
@@ -87,7 +100,8 @@ impl Wake {
 
     /// For the delivery that this one's handler goes on with.
     pub fn passed_on_to(&self, next: &Delivery) -> Wake {
-        Wake { key: next.key.clone(), attempt: next.attempts_made, slot: None, ..self.clone() }
+        let (key, attempt, revivals) = (next.key.clone(), next.attempts_made, next.revivals);
+        Wake { key, attempt, revivals, slot: None, ..self.clone() }
     }
 
     /// Reads what [`Wakes::send`] wrote.

@@ -174,8 +174,7 @@ impl Recovery {
         if let Err(Fault::LeftBehind { .. }) =
             judge_record(store, &record, received_at, now).await?
         {
-            let attempt = record.delivery.attempts_made;
-            let wake = Wake::first(lane.clone(), key.clone(), attempt);
+            let wake = Wake::of(lane.clone(), &record.delivery);
             self.fanout.wakes.send(&wake, SignedDuration::ZERO).await?;
         }
         Ok(())

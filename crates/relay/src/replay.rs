@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use domain::delivery::State;
+use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::order;
 use jiff::Timestamp;
 
 use crate::schedule::Spread;
 use crate::store::{
-    DeliveryRecord, FeedEntry, Job, Lane, Page, ReplayFilter, Revived, Store, StoreError,
+    DeliveryRecord, FeedEntry, Job, Lane, Page, Put, ReplayFilter, Revived, Store, StoreError,
 };
 
 /// Feed entries that a dry run reads; beyond that it says how far it came.
@@ -60,16 +60,35 @@ pub(crate) async fn page(
     let filter = &ReplayFilter { to, ..filter.clone() };
     let page = feed_page(filter, limit, job.cursor.clone());
     let (entries, next) = store.feed(&job.tenant, page).await?;
-    let chosen = chosen(store, &job.tenant, filter, &entries).await?;
+    let mut chosen = chosen(store, &job.tenant, filter, &entries).await?;
+    // The feed has them as they came in.
+    chosen.sort_by(|one, other| one.delivery.key.cmp(&other.delivery.key));
     // What gives no delivery was read too.
     spread.passed(0, u64::try_from(entries.len().saturating_sub(chosen.len())).unwrap_or(u64::MAX));
     for DeliveryRecord { lane, delivery, .. } in chosen {
         // Where it changed meanwhile somebody is at work on it.
-        if let Revived::Done(_) = store.revive(&lane, &delivery, spread.next()).await? {
+        if revive(store, &lane, &delivery, spread.next()).await? {
             spread.made();
         }
     }
     Ok(next)
+}
+
+/// Makes one delivery again, behind what is made again before it in its lane, else at `at`. The one
+/// ahead is looked up, so that a replay that was interrupted goes on in order.
+async fn revive(
+    store: &Store,
+    lane: &Lane,
+    delivery: &Delivery,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    if delivery.state != State::Pending
+        && let Some(ahead) = store.revived_before(lane, &delivery.key).await?
+        && store.revive_behind(lane, delivery, &ahead.key).await? == Put::Done
+    {
+        return Ok(true);
+    }
+    Ok(matches!(store.revive(lane, delivery, at).await?, Revived::Done(_)))
 }
 
 /// The part of a feed that the times of a filter choose, oldest first.

@@ -28,7 +28,7 @@ fn delivery(second: i64, state: State) -> Delivery {
         attempts_made: 0,
         attempts_before: 0,
         halted: false,
-        replayed: false,
+        revivals: 0,
         next_at: None,
         due_at: None,
         finished_at: None,
@@ -53,6 +53,8 @@ fn a_place_is_behind_what_is_pending_and_free_otherwise() {
     for finished in [State::Delivered, State::Dead, State::Superseded] {
         check(Some(delivery(4, finished)), put(None, 2, None));
     }
+    let revived = Delivery { revivals: 1, ..delivery(4, State::Pending) };
+    check(Some(revived), put(None, 2, None));
 }
 
 #[test]
@@ -74,7 +76,8 @@ fn a_repeat_sends_the_wake_that_may_be_missing_and_puts_nothing() {
     };
     let own = delivery(5, State::Pending);
     check(Delivery { attempts_made: 2, ..own.clone() }, Placing::Wake { attempts_made: 2 });
-    check(Delivery { behind: true, ..own }, Placing::Done);
+    check(Delivery { behind: true, ..own.clone() }, Placing::Done);
+    check(Delivery { revivals: 1, ..own }, Placing::Done);
     check(delivery(5, State::Delivered), Placing::Done);
 }
 
@@ -83,8 +86,8 @@ fn a_wake_is_for_one_attempt_at_its_time() {
     let pending = Delivery { attempts_made: 2, ..delivery(5, State::Pending) };
     let due_in = |rest| Delivery { next_at: Some(now() + rest), ..pending.clone() };
     let check = |delivery: &Delivery, attempt, expected| {
-        assert_eq!(turn(delivery, attempt, false, now()), expected);
-        assert_eq!(turn(delivery, attempt, true, now()), expected);
+        assert_eq!(turn(delivery, attempt, 0, false, now()), expected);
+        assert_eq!(turn(delivery, attempt, 0, true, now()), expected);
     };
     let second = SignedDuration::from_secs(1);
     check(&pending, 1, Turn::Stale);
@@ -98,12 +101,25 @@ fn a_wake_is_for_one_attempt_at_its_time() {
 }
 
 #[test]
+fn a_wake_from_before_a_revival_goes_on_with_what_comes_after() {
+    for state in State::ALL {
+        let revived = Delivery { revivals: 2, attempts_made: 3, ..delivery(5, state) };
+        for attempt in [2, 3, 4] {
+            assert_eq!(turn(&revived, attempt, 1, false, now()), Turn::WalkOn);
+        }
+    }
+    let revived = Delivery { revivals: 2, attempts_made: 3, ..delivery(5, State::Pending) };
+    assert_eq!(turn(&revived, 2, 2, false, now()), Turn::Stale);
+    assert_eq!(turn(&revived, 3, 2, false, now()), Turn::Post);
+}
+
+#[test]
 fn what_is_finished_is_left_alone_for_a_while_and_then_walked_past() {
     for state in [State::Delivered, State::Dead, State::Superseded] {
         let check = |finished_at, expected| {
             let finished = Delivery { finished_at, ..delivery(5, state) };
-            assert_eq!(turn(&finished, 0, false, now()), expected);
-            assert_eq!(turn(&finished, 0, true, now()), Turn::WalkOn, "its handler has died");
+            assert_eq!(turn(&finished, 0, 0, false, now()), expected);
+            assert_eq!(turn(&finished, 0, 0, true, now()), Turn::WalkOn, "its handler has died");
         };
         let millisecond = SignedDuration::from_millis(1);
         check(Some(now()), Turn::Later(FINISHED_GRACE));
@@ -161,7 +177,7 @@ fn where_only_the_newest_counts_what_is_older_is_outdated() {
     for told in [
         Delivery { late: true, ..own.clone() },
         Delivery { stateless: true, ..own.clone() },
-        Delivery { replayed: true, ..own.clone() },
+        Delivery { revivals: 1, ..own.clone() },
         Delivery { attempts_before: 3, ..own.clone() },
     ] {
         assert!(!is_outdated(&told, State::Delivered));

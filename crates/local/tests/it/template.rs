@@ -1,6 +1,6 @@
 //! template.yaml and the code say the same of the table and the queues.
 
-use relay::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, EVENT_PREFIX};
+use relay::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, EVENT_PREFIX, REVIVALS};
 
 fn template() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml")).unwrap()
@@ -18,7 +18,7 @@ fn the_template_declares_the_index_that_the_code_reads() {
     ] {
         assert!(words.windows(expected.len()).any(|found| found == expected), "{expected:?}");
     }
-    assert!(template.contains(ATTEMPTS_MADE));
+    assert!(template.contains(&format!("NonKeyAttributes: [{ATTEMPTS_MADE}, {REVIVALS}]")));
     assert!(template.contains(EVENT_PREFIX));
 }
 

@@ -244,7 +244,7 @@ fn request<'a>(
     if delivery.late {
         headers.push(("hookline-late".into(), "true".into()));
     }
-    if delivery.replayed {
+    if delivery.is_revived() {
         headers.push(("hookline-replay".into(), "true".into()));
     }
     let certificate = callback.public_key.as_deref();

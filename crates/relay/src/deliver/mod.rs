@@ -83,7 +83,8 @@ pub async fn one(
         if !finished {
             return Ok(());
         }
-        let next = deliver.store.pending_after(&wake.lane, &wake.key).await?;
+        let is_revived = wake.revivals > 0;
+        let next = deliver.store.pending_after(&wake.lane, &wake.key, is_revived).await?;
         let (Walk::Take, Some(next)) = (lane::walk(next.as_ref()), next) else {
             return Ok(());
         };
@@ -102,7 +103,8 @@ async fn work(
     delivery: &Delivery,
     came_back: bool,
 ) -> Result<bool, DeliverError> {
-    match lane::turn(delivery, wake.attempt, came_back, deliver.clock.now()) {
+    let now = deliver.clock.now();
+    match lane::turn(delivery, wake.attempt, wake.revivals, came_back, now) {
         Turn::Stale => Ok(false),
         Turn::Later(delay) => {
             deliver.wakes.send(wake, delay).await?;
@@ -127,7 +129,7 @@ fn may_start(now: Timestamp, deadline: Timestamp) -> bool {
 /// A write that was turned away tells nothing: another handler may have finished the delivery and
 /// died before it went on; or it was our own write, applied before its answer was lost; or the
 /// attempt before ours was written only now, and our wake is the one that it counts on. So if the
-/// delivery is pending still, our wake goes round once more, and is stale if nobody needs it.
+/// delivery is pending still, or again, our wake goes round once more, and is stale if nobody needs it.
 async fn after(
     deliver: &Deliver,
     wake: &Wake,

@@ -79,7 +79,7 @@ async fn wake(
         if let_go {
             schedule.store.release(&one.lane, &one.key, now + NOTICE).await?;
         }
-        let wake = Wake { aside: true, ..Wake::first(one.lane, one.key, one.attempts_made) };
+        let wake = Wake { aside: true, ..one.wake() };
         schedule.wakes.send(&wake, apart * nth).await?;
     }
     Ok(())

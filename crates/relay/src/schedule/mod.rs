@@ -11,7 +11,7 @@ use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
-use crate::queue::{QueueError, Wake, Wakes};
+use crate::queue::{QueueError, Wakes};
 use crate::store::key::DUE_SHARDS;
 use crate::store::{Store, StoreError};
 
@@ -82,8 +82,8 @@ async fn wake_minute(
             woken += parked.len();
             futures::stream::iter(parked.into_iter().map(Ok::<_, ScheduleError>))
                 .try_for_each_concurrent(SENDS_AT_ONCE, async |delivery| {
-                    let wake = Wake::first(delivery.lane, delivery.key, delivery.attempts_made);
-                    Ok(schedule.wakes.send(&wake, now.duration_until(delivery.due_at)).await?)
+                    let rest = now.duration_until(delivery.due_at);
+                    Ok(schedule.wakes.send(&delivery.wake(), rest).await?)
                 })
                 .await?;
             match more {

@@ -39,8 +39,9 @@ use serde::{Deserialize, Serialize};
 pub const DUE_INDEX: &str = "due";
 pub const DUE: &str = "due";
 pub const DUE_AT: &str = "due_at";
-/// The one attribute besides the keys that the indexes hold.
+/// The attributes besides the keys that a wake is made of; the other index holds only the first.
 pub const ATTEMPTS_MADE: &str = "attempts_made";
+pub const REVIVALS: &str = "revivals";
 
 /// The same of the other sparse index.
 pub const STANDING_INDEX: &str = "standing";

@@ -3,7 +3,7 @@
 use domain::event::EventKey;
 use domain::lane::{self, Placing};
 
-use super::state::{Item, Lane, Rest, key};
+use super::state::{Item, Lane, Rest, Wake, key};
 use super::{Bug, Case};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +49,12 @@ impl Lane {
             },
             Fanout::ReadBefore { newest, seen } => decide(Some((newest, seen)), self.newest(event)),
             Fanout::Put { behind, sequence, newest } => {
-                let still_pending = |event| self.item(event).is_some_and(|item| item.pending);
+                let still_pending = |event| {
+                    self.item(event).is_some_and(|item| {
+                        let may_be = case.bug == Some(Bug::BehindRevived);
+                        item.pending && (may_be || !item.is_revived())
+                    })
+                };
                 let holds = self.item(event).is_none()
                     && (case.bug == Some(Bug::NoTransaction) || behind.is_none_or(still_pending))
                     && newest.is_none_or(|newest| {
@@ -67,7 +72,8 @@ impl Lane {
                 }
             }
             Fanout::Send { attempt } => {
-                Lane { fanout: Fanout::Sent, ..self.clone().with_wake(event, attempt) }
+                let wake = Wake { event, attempt, revivals: 0, came_back: false };
+                Lane { fanout: Fanout::Sent, ..self.clone().with_wake(wake) }
             }
             Fanout::Sent => done(self.clone()),
         });
@@ -81,6 +87,7 @@ impl Lane {
             pending: true,
             behind,
             attempts: 0,
+            revivals: 0,
             timer: false,
             rest: Rest::Nowhere,
             sequence,

@@ -4,7 +4,7 @@ use domain::lane::{self, Next, Outcome, Turn, Walk};
 use domain::subscription::Policy;
 use jiff::SignedDuration;
 
-use super::state::{Breaker, Item, Lane, Rest, Wake, now};
+use super::state::{Breaker, Item, Lane, Posted, Rest, Wake, now};
 use super::{Bug, Case, HANDLERS_MAX};
 
 const FAILED: Outcome = Outcome::Failed { pause: SignedDuration::ZERO };
@@ -13,10 +13,10 @@ const FAILED: Outcome = Outcome::Failed { pause: SignedDuration::ZERO };
 pub(super) struct Handler {
     /// The message that comes back if the handler dies; none for a copy of a message.
     pub(super) message: Option<Wake>,
-    pub(super) event: u8,
-    pub(super) attempt: u8,
+    /// The wake that it goes by.
+    pub(super) wake: Wake,
     pub(super) step: Step,
-    /// Nobody has laid the delivery aside, or let go of it, since it was read.
+    /// Nobody has laid the delivery aside, let go of it or revived it since it was read.
     pub(super) in_place: bool,
 }
 
@@ -44,13 +44,8 @@ impl Lane {
             if nth > 0 && self.wakes[nth - 1] == *wake {
                 continue;
             }
-            let handler = Handler {
-                message: Some(*wake),
-                event: wake.event,
-                attempt: wake.attempt,
-                step: Step::Look,
-                in_place: true,
-            };
+            let handler =
+                Handler { message: Some(*wake), wake: *wake, step: Step::Look, in_place: true };
             let mut received = self.clone();
             received.wakes.remove(nth);
             next.push(received.with_handler(handler));
@@ -65,20 +60,21 @@ impl Lane {
         let handler = self.handlers[nth];
         let rest = || self.clone().without(nth);
         let go = |lane: Lane, step| lane.with_handler(Handler { step, ..handler });
-        let event = handler.event;
+        let event = handler.wake.event;
         let item = self.item(event);
         if self.crashes > 0 {
             let mut died = Lane { crashes: self.crashes - 1, ..rest() };
             if let Some(message) = handler.message {
-                died = died.with_wake(message.event, message.attempt);
+                died = died.with_wake(Wake { came_back: true, ..message });
             }
             next.push(died);
         }
         // A wake is sent only for what stands in the table.
         let Some(item) = item else { return next.push(rest()) };
-        let tried_by_nobody_else = |made| item.pending && item.attempts == made;
+        let same_life = item.pending && item.revivals == handler.wake.revivals;
+        let tried_by_nobody_else = |made| same_life && item.attempts == made;
         match handler.step {
-            Step::Look => next.push(self.look(case, rest(), handler, event, handler.attempt)),
+            Step::Look => next.push(self.look(case, rest(), handler, handler.wake)),
             Step::Enter { made } => {
                 if self.breaker.open {
                     next.push(go(rest(), Step::Hold { made }));
@@ -91,7 +87,7 @@ impl Lane {
             }),
             Step::Post { made, probe } => {
                 let mut posted = rest();
-                posted.posts.push(event);
+                posted.posts.push(Posted { event, revivals: handler.wake.revivals });
                 if self.failures > 0 {
                     let failed = Lane { failures: self.failures - 1, ..posted.clone() };
                     let step = if probe { Step::Hold { made } } else { Step::Failed { made } };
@@ -100,7 +96,7 @@ impl Lane {
                 next.push(go(posted, Step::Succeeded { made }));
             }
             Step::Succeeded { made } => {
-                let written = match item.pending {
+                let written = match same_life {
                     true if item.attempts == made => rest().with_item(event, finished(item)),
                     // Another has written meanwhile: if it parked the delivery, that stays.
                     true => {
@@ -130,7 +126,7 @@ impl Lane {
                 });
             }
             Step::SendRetry { made } => {
-                let sent = rest().with_wake(event, made + 1);
+                let sent = rest().with_wake(Wake { attempt: made + 1, ..handler.wake });
                 next.push(match case.bug {
                     Some(Bug::WriteBeforeWake) => sent,
                     _ => go(sent, Step::WriteRetry { made }),
@@ -138,7 +134,7 @@ impl Lane {
             }
             Step::LookWhetherFinished => next.push(match item.pending {
                 true if case.bug == Some(Bug::DropWakeWhenTurnedAway) => rest(),
-                true => rest().with_wake(event, handler.attempt),
+                true => rest().with_wake(handler.wake),
                 false => go(rest(), Step::ReadOn),
             }),
             Step::ReadOn => next.push(self.read_on(case, rest(), handler)),
@@ -146,12 +142,20 @@ impl Lane {
     }
 
     /// What the product does with a delivery as it was just read.
-    fn look(&self, case: &Case, rest: Lane, handler: Handler, event: u8, attempt: u8) -> Lane {
-        let Some(item) = self.item(event) else { return rest };
-        let at = Handler { event, attempt, in_place: true, ..handler };
-        match lane::turn(&item.delivery(event), attempt.into(), false, now()) {
+    fn look(&self, case: &Case, rest: Lane, handler: Handler, wake: Wake) -> Lane {
+        let Some(item) = self.item(wake.event) else { return rest };
+        let wake = match case.bug {
+            Some(Bug::ForgetLives) => Wake { revivals: item.revivals, ..wake },
+            _ => wake,
+        };
+        let Wake { event, attempt, revivals, came_back } = wake;
+        // From here on it makes no difference: what is read on to is pending.
+        let wake = Wake { came_back: false, ..wake };
+        let message = handler.message.map(|message| Wake { came_back: false, ..message });
+        let at = Handler { wake, message, in_place: true, ..handler };
+        match lane::turn(&item.delivery(event), attempt.into(), revivals.into(), came_back, now()) {
             Turn::Stale => rest,
-            Turn::Later(_) => rest.with_wake(event, attempt),
+            Turn::Later(_) => rest.with_wake(wake),
             Turn::Post => {
                 let made = item.attempts;
                 let step = match case.opens {
@@ -166,8 +170,10 @@ impl Lane {
 
     fn failed(&self, case: &Case, rest: Lane, handler: Handler, made: u8) -> Lane {
         let go = |lane: Lane, step| lane.with_handler(Handler { step, ..handler });
-        let Some(item) = self.item(handler.event) else { return rest };
-        let tried_by_nobody_else = item.pending && item.attempts == made;
+        let event = handler.wake.event;
+        let Some(item) = self.item(event) else { return rest };
+        let same_life = item.pending && item.revivals == handler.wake.revivals;
+        let tried_by_nobody_else = same_life && item.attempts == made;
         match lane::after_attempt(
             FAILED,
             u32::from(made) + 1,
@@ -181,10 +187,10 @@ impl Lane {
                 _ => go(rest, Step::SendRetry { made }),
             },
             Next::Park { .. } if tried_by_nobody_else => {
-                rest.with_item(handler.event, put_off(item, Rest::Parked))
+                rest.with_item(event, put_off(item, Rest::Parked))
             }
             Next::Dead if tried_by_nobody_else => {
-                go(rest.with_item(handler.event, finished(item)), Step::ReadOn)
+                go(rest.with_item(event, finished(item)), Step::ReadOn)
             }
             Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
             Next::Delivered => unreachable!("it failed"),
@@ -193,17 +199,18 @@ impl Lane {
     }
 
     fn read_on(&self, case: &Case, rest: Lane, handler: Handler) -> Lane {
-        let mut later = handler.event + 1..=self.items.len() as u8;
-        let found = later.find(|event| {
-            self.item(*event)
-                .is_some_and(|item| item.pending || case.bug == Some(Bug::StopAtFinished))
+        let mut later = handler.wake.event + 1..=self.items.len() as u8;
+        let of_the_same_order = |item: Item| {
+            item.is_revived() == (handler.wake.revivals > 0) || case.bug == Some(Bug::WalkToAny)
+        };
+        let found = later.find_map(|event| {
+            let item = self.item(event).filter(|item| of_the_same_order(*item))?;
+            (item.pending || case.bug == Some(Bug::StopAtFinished)).then_some((event, item))
         });
-        let found = found.filter(|event| self.item(*event).is_some_and(|item| item.pending));
-        let next = found.and_then(|event| Some(self.item(event)?.delivery(event)));
-        match (lane::walk(next.as_ref()), found, next) {
-            (Walk::Take, Some(event), Some(next)) => {
-                self.look(case, rest, handler, event, next.attempts_made as u8)
-            }
+        let found = found.filter(|(_, item)| item.pending);
+        let next = found.map(|(event, item)| item.delivery(event));
+        match (lane::walk(next.as_ref()), found) {
+            (Walk::Take, Some((event, item))) => self.look(case, rest, handler, item.wake(event)),
             _ => rest,
         }
     }

@@ -24,8 +24,15 @@ pub(super) struct Lane {
     pub(super) duplicates: u8,
     pub(super) failures: u8,
     pub(super) opens: u8,
+    pub(super) revivals: u8,
     pub(super) breaker: Breaker,
-    pub(super) posts: Vec<u8>,
+    pub(super) posts: Vec<Posted>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Posted {
+    pub(super) event: u8,
+    pub(super) revivals: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +40,7 @@ pub(super) struct Item {
     pub(super) pending: bool,
     pub(super) behind: bool,
     pub(super) attempts: u8,
+    pub(super) revivals: u8,
     /// Pending: the next attempt is still to come. Finished: not long ago. It may end at any moment.
     pub(super) timer: bool,
     pub(super) rest: Rest,
@@ -48,7 +56,7 @@ pub(super) enum Rest {
     Parked,
     /// It is laid aside while the breaker is open.
     Held,
-    /// It has been let go, and is woken soon.
+    /// It has been let go, or revived, and is woken soon.
     Released,
     /// It has been woken, and stands there until a handler writes.
     Woken,
@@ -66,6 +74,9 @@ pub(super) struct Breaker {
 pub(super) struct Wake {
     pub(super) event: u8,
     pub(super) attempt: u8,
+    pub(super) revivals: u8,
+    /// Who had it before has died.
+    pub(super) came_back: bool,
 }
 
 pub(super) fn now() -> Timestamp {
@@ -85,6 +96,16 @@ pub(super) fn key(event: u8) -> EventKey {
 }
 
 impl Item {
+    /// The wake that it needs as it stands.
+    pub(super) fn wake(self, event: u8) -> Wake {
+        let Item { attempts: attempt, revivals, .. } = self;
+        Wake { event, attempt, revivals, came_back: false }
+    }
+
+    pub(super) fn is_revived(self) -> bool {
+        self.revivals > 0
+    }
+
     /// As the product sees it.
     pub(super) fn delivery(self, event: u8) -> Delivery {
         let soon = match self.rest {
@@ -100,7 +121,7 @@ impl Item {
             attempts_made: self.attempts.into(),
             attempts_before: 0,
             halted: false,
-            replayed: false,
+            revivals: self.revivals.into(),
             next_at: (self.pending && self.timer).then(|| now() + soon),
             due_at: None,
             finished_at: (!self.pending && self.timer).then(now),
@@ -124,6 +145,7 @@ impl Lane {
             duplicates: case.duplicates,
             failures: case.failures,
             opens: case.opens,
+            revivals: case.revivals,
             breaker: Breaker { open: false, listed: false },
             posts: vec![],
         }
@@ -140,7 +162,7 @@ impl Lane {
 
     /// Lays a delivery aside, or lets go of it.
     pub(super) fn with_place(mut self, event: u8, rest: Rest) -> Lane {
-        for handler in self.handlers.iter_mut().filter(|handler| handler.event == event) {
+        for handler in self.handlers.iter_mut().filter(|handler| handler.wake.event == event) {
             handler.in_place = false;
         }
         self.handlers.sort();
@@ -150,8 +172,8 @@ impl Lane {
         self.with_item(event, Item { rest, ..item })
     }
 
-    pub(super) fn with_wake(mut self, event: u8, attempt: u8) -> Lane {
-        self.wakes.push(Wake { event, attempt });
+    pub(super) fn with_wake(mut self, wake: Wake) -> Lane {
+        self.wakes.push(wake);
         self.wakes.sort();
         self
     }
@@ -178,6 +200,7 @@ impl Lane {
         self.start_handlers(&mut next);
         self.let_time_pass(&mut next);
         self.mind_the_breaker(case, &mut next);
+        self.revive(case, &mut next);
         for handler in 0..self.handlers.len() {
             self.handle(case, handler, &mut next);
         }
@@ -191,7 +214,7 @@ impl Lane {
             let rest = if parked { Rest::Woken } else { item.rest };
             let due = self.clone().with_item(event, Item { timer: false, rest, ..item });
             next.push(match parked {
-                true => due.with_wake(event, item.attempts),
+                true => due.with_wake(item.wake(event)),
                 false => due,
             });
         }
@@ -206,19 +229,19 @@ impl Lane {
         }
         for event in 1..=self.items.len() as u8 {
             let Some(item) = self.item(event) else { continue };
-            let wake = Wake { event, attempt: item.attempts };
+            let wake = item.wake(event);
             match item.rest {
                 Rest::Held if open && !self.wakes.contains(&wake) => {
-                    next.push(self.clone().with_wake(event, item.attempts));
+                    next.push(self.clone().with_wake(wake));
                 }
                 Rest::Held if listed && !open => {
                     let released = self.clone().with_place(event, Rest::Released);
-                    next.push(released.clone().with_wake(event, item.attempts));
+                    next.push(released.clone().with_wake(wake));
                     next.push(released);
                 }
                 // Two minutes later, when whoever was at work before has come to its end.
                 Rest::Released if !self.has_handler_from_before(event) => {
-                    let woken = self.clone().with_wake(event, item.attempts);
+                    let woken = self.clone().with_wake(wake);
                     next.push(woken.with_item(event, Item { rest: Rest::Woken, ..item }));
                 }
                 _ => {}
@@ -235,9 +258,44 @@ impl Lane {
         }
     }
 
-    /// One that read the delivery before it was laid aside or let go.
+    /// What is finished is delivered again: by a replay, one after the other, or by hand.
+    fn revive(&self, case: &Case, next: &mut Vec<Lane>) {
+        if self.revivals == 0 {
+            return;
+        }
+        for event in 1..=self.items.len() as u8 {
+            let Some(item) = self.item(event).filter(|item| !item.pending) else { continue };
+            let is_next = (event..=self.items.len() as u8)
+                .all(|event| self.item(event).is_none_or(|item| !item.is_revived()));
+            if !case.by_hand && !is_next {
+                continue;
+            }
+            let revivals = item.revivals + 1;
+            let revived = Item { pending: true, behind: false, timer: false, revivals, ..item };
+            let before = (1..event).rev().find(|before| {
+                self.item(*before).is_some_and(|item| {
+                    let may_be = item.pending || case.bug == Some(Bug::ChainWithoutTransaction);
+                    item.is_revived() && may_be
+                })
+            });
+            let lane = Lane { revivals: self.revivals - 1, ..self.clone() };
+            if before.is_some() {
+                let behind = Item { behind: true, rest: Rest::Nowhere, ..revived };
+                next.push(lane.clone().with_item(event, behind));
+            }
+            if before.is_none() || case.by_hand {
+                let due = lane.with_item(event, revived).with_place(event, Rest::Released);
+                if case.by_hand {
+                    next.push(due.clone().with_wake(revived.wake(event)));
+                }
+                next.push(due);
+            }
+        }
+    }
+
+    /// One that read the delivery before it was laid aside, let go or revived.
     fn has_handler_from_before(&self, event: u8) -> bool {
-        self.handlers.iter().any(|handler| handler.event == event && !handler.in_place)
+        self.handlers.iter().any(|handler| handler.wake.event == event && !handler.in_place)
     }
 
     fn has_at(&self, rest: Rest) -> bool {
@@ -257,18 +315,23 @@ impl Lane {
         self.is_at_rest(case) && self.items.iter().flatten().any(|item| item.pending)
     }
 
-    /// The events that were not late were first POSTed in the order in which they happened.
+    /// The events that were not late were first POSTed in the order in which they happened; those of
+    /// a replay too.
     pub(super) fn is_in_order(&self, case: &Case) -> bool {
         let late = |event: &u8| {
             case.arrivals.iter().take_while(|other| *other != event).any(|other| other > event)
         };
-        let mut first = Vec::new();
-        for event in self.posts.iter().filter(|event| !late(event)) {
-            if !first.contains(event) {
-                first.push(*event);
+        let are_sorted = |revived: bool| {
+            let posts = self.posts.iter().filter(|posted| (posted.revivals > 0) == revived);
+            let mut first = Vec::new();
+            for Posted { event, .. } in posts.filter(|posted| !late(&posted.event)) {
+                if !first.contains(event) {
+                    first.push(*event);
+                }
             }
-        }
-        first.is_sorted()
+            first.is_sorted()
+        };
+        are_sorted(false) && (case.by_hand || are_sorted(true))
     }
 
     pub(super) fn is_numbered(&self) -> bool {
@@ -277,7 +340,9 @@ impl Lane {
         sequences.iter().copied().eq(1..=sequences.len() as u64)
     }
 
+    /// Of what is live.
     pub(super) fn repeats(&self) -> usize {
-        self.posts.len() - self.posts.iter().collect::<HashSet<_>>().len()
+        let live = || self.posts.iter().filter(|posted| posted.revivals == 0);
+        live().count() - live().collect::<HashSet<_>>().len()
     }
 }

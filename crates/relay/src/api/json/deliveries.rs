@@ -37,7 +37,7 @@ pub(crate) struct DeliveryView {
     sequence: u64,
     /// Something newer was on its way before it.
     late: bool,
-    /// Somebody asked for it again after it had been delivered.
+    /// Somebody asked for it again after it had been delivered or given up.
     replayed: bool,
     /// Oldest first.
     attempts: Vec<AttemptView>,
@@ -105,8 +105,11 @@ pub(super) async fn dead(
     standing(&api, &tenant, Standing::Dead, &query).await
 }
 
-/// Delivers again, now: what is dead, halted or waits for its next attempt, with a retry schedule
-/// from its beginning; or what was delivered, with the header `hookline-replay: true`.
+/// Delivers again, now, with a retry schedule from its beginning: what waits for its next attempt or is
+/// halted; and what is finished, with the header `hookline-replay: true`.
+///
+/// Answers 409 `behind` for what waits behind an earlier one of its order, `unsubscribed` where the
+/// subscription is gone, and `changed` after 200 attempts, or where it changed meanwhile.
 #[utoipa::path(
     post, path = "/tenants/{tenant}/notifications/{id}/deliveries/{subscription}/retry",
     tag = "deliveries",
@@ -146,7 +149,7 @@ async fn again(api: &Api, lane: Lane, delivery: &Delivery) -> Result<DeliveryVie
     let Revived::Done(revived) = api.store.revive(&lane, delivery, fallback).await? else {
         return Err(Problem::conflict("changed", "It changed just now. Read it again."));
     };
-    let wake = Wake::first(lane, delivery.key.clone(), revived.delivery.attempts_made);
+    let wake = Wake::of(lane, &revived.delivery);
     if let Err(error) = api.wakes.send(&wake, jiff::SignedDuration::ZERO).await {
         tracing::warn!(?error, "a retry waits for its time");
     }
@@ -201,7 +204,7 @@ impl From<DeliveryRecord> for DeliveryView {
             held,
             sequence: delivery.sequence,
             late: delivery.late,
-            replayed: delivery.replayed,
+            replayed: delivery.is_revived(),
             attempts: attempts.iter().map(AttemptView::from).collect(),
             answer,
             next_at: delivery.next_at.or(delivery.due_at).filter(|_| is_tried),

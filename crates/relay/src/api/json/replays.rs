@@ -70,9 +70,10 @@ pub(crate) struct ReplayView {
 
 /// Delivers again, or counts what that would be.
 ///
-/// What is pending already and what went to a subscription that is gone is left alone. It begins
-/// within minutes and makes at most 600 deliveries a minute, the oldest first; what had been
-/// delivered carries the header `hookline-replay: true`.
+/// What is pending already, what went to a subscription that is gone and what was tried 200 times is
+/// left alone. It begins within minutes and makes at most 600 deliveries a minute, the oldest first,
+/// those of one order one after the other. What is live does not wait for them. What had been
+/// delivered or given up carries the header `hookline-replay: true`.
 #[utoipa::path(
     post, path = "/tenants/{tenant}/replays", tag = "replays",
     params(("tenant" = String, Path), ("Idempotency-Key" = Option<String>, Header)),

@@ -38,8 +38,9 @@ struct Body {
     attempts_before: u32,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     halted: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    replayed: bool,
+    /// Absent in what is live: filters and conditions ask for that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    revivals: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +59,10 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<String>,
 }
+
+/// What is pending in the live order of its lane, and what was revived.
+const LIVE: &str = "#state = :pending AND attribute_not_exists(revivals)";
+const REVIVED: &str = "#state = :pending AND attribute_exists(revivals)";
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -137,11 +142,13 @@ impl Store {
         }
     }
 
-    /// The first pending delivery after `key`, as it is now.
+    /// The first pending delivery after `key`, of those that are live or of those that are revived,
+    /// as it is now.
     pub async fn pending_after(
         &self,
         lane: &Lane,
         key: &EventKey,
+        is_revived: bool,
     ) -> Result<Option<Delivery>, StoreError> {
         let action = "read on in a lane";
         // No limit: it would count items before the filter. What comes after is short but for
@@ -151,7 +158,7 @@ impl Store {
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :lane AND sk > :key")
-            .filter_expression("#state = :pending")
+            .filter_expression(if is_revived { REVIVED } else { LIVE })
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":lane", text(lane.pk()))
             .expression_attribute_values(":key", text(key.to_string()))
@@ -188,7 +195,7 @@ fn delivery(action: &'static str, body: Body) -> Result<Delivery, StoreError> {
         attempts_made: body.attempts_made,
         attempts_before: body.attempts_before,
         halted: body.halted,
-        replayed: body.replayed,
+        revivals: body.revivals,
         next_at: body.next_at,
         due_at: body.due_at,
         finished_at: body.finished_at,
@@ -210,7 +217,7 @@ impl From<&Delivery> for Body {
             attempts_made: delivery.attempts_made,
             attempts_before: delivery.attempts_before,
             halted: delivery.halted,
-            replayed: delivery.replayed,
+            revivals: delivery.revivals,
             next_at: delivery.next_at,
             due_at: delivery.due_at,
             finished_at: delivery.finished_at,

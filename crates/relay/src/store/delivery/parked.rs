@@ -4,6 +4,7 @@ use domain::event::EventKey;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::queue::Wake;
 use crate::store::item::{Attributes, text};
 use crate::store::key::DUE;
 use crate::store::{Lane, Store, StoreError, failed, key};
@@ -14,7 +15,15 @@ pub struct Parked {
     pub lane: Lane,
     pub key: EventKey,
     pub attempts_made: u32,
+    pub revivals: u32,
     pub due_at: Timestamp,
+}
+
+impl Parked {
+    pub(crate) fn wake(self) -> Wake {
+        let first = Wake::first(self.lane, self.key, self.attempts_made);
+        Wake { revivals: self.revivals, ..first }
+    }
 }
 
 /// Deliveries at rest that are read at once.
@@ -86,6 +95,8 @@ fn parked(action: &'static str, item: Attributes) -> Result<Parked, StoreError> 
         #[serde(flatten)]
         key: key::Key,
         attempts_made: u32,
+        #[serde(default)]
+        revivals: u32,
         due_at: Timestamp,
     }
     let entry: Entry = serde_dynamo::from_item(item)
@@ -95,6 +106,7 @@ fn parked(action: &'static str, item: Attributes) -> Result<Parked, StoreError> 
         lane: Lane::parse(&entry.key.pk).ok_or_else(|| broken("its pk names no lane"))?,
         key: EventKey::parse(&entry.key.sk).map_err(|_| broken("its sk is no event key"))?,
         attempts_made: entry.attempts_made,
+        revivals: entry.revivals,
         due_at: entry.due_at,
     })
 }

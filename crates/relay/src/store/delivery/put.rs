@@ -7,7 +7,7 @@ use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::Place;
 
-use super::Body;
+use super::{Body, LIVE};
 use crate::store::item::{Attributes, Item, number, text, write};
 use crate::store::table::ABSENT;
 use crate::store::{Lane, Store, StoreError, failed};
@@ -37,11 +37,20 @@ impl Store {
         }
         let mut together = vec![transact(action, self.put_where_absent(write(action, &item)?))?];
         if let Some(ahead) = &place.behind {
-            together.push(self.still_pending(action, lane, ahead)?);
+            together.push(self.still(LIVE, action, lane, ahead)?);
         }
         if let Some(newest) = &place.newest {
             together.push(self.told_sequence(action, lane, newest, place.sequence)?);
         }
+        self.all_or_none(action, together).await
+    }
+
+    /// Writes together what depends on one lane.
+    pub(super) async fn all_or_none(
+        &self,
+        action: &'static str,
+        together: Vec<TransactWriteItem>,
+    ) -> Result<Put, StoreError> {
         let written =
             self.client.transact_write_items().set_transact_items(Some(together)).send().await;
         match written {
@@ -59,8 +68,10 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn still_pending(
+    /// Checks that a delivery is still pending, and as live or as revived as `condition` says.
+    pub(super) fn still(
         &self,
+        condition: &str,
         action: &'static str,
         lane: &Lane,
         ahead: &EventKey,
@@ -68,7 +79,7 @@ impl Store {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(lane.delivery(ahead).attributes()))
-            .condition_expression("#state = :pending")
+            .condition_expression(condition)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":pending", text(State::Pending.name()))
             .build();
@@ -97,7 +108,7 @@ impl Store {
     }
 }
 
-fn transact(
+pub(super) fn transact(
     action: &'static str,
     built: Result<TransactWriteItem, BuildError>,
 ) -> Result<TransactWriteItem, StoreError> {

@@ -1,18 +1,22 @@
 //! Delivering again, on request.
 //!
 //! What is revived is pending and due at a time not far off, so that `schedule` wakes it whatever
-//! becomes of whoever asked for it.
+//! becomes of whoever asked for it; or it stands behind another that is revived.
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use domain::delivery::{Delivery, State};
 use domain::event::{EventKey, sortable};
 use jiff::Timestamp;
 
+use super::put::{Put, transact};
 use super::shown::{DeliveryRecord, record};
-use crate::store::item::{EXPIRES, number, text};
+use super::{REVIVED, listed};
+use crate::store::item::{Attributes, EXPIRES, number, text};
 use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::unless_changed;
-use crate::store::{Lane, Store, StoreError};
+use crate::store::{Lane, Store, StoreError, failed};
 
 /// A delivery with more attempts than this is not revived: each is on its record, which is billed by
 /// size at every write.
@@ -23,13 +27,13 @@ const ATTEMPTS_MAX: u32 = 200;
 pub(crate) enum Revived {
     /// It is pending and due.
     Done(Box<DeliveryRecord>),
-    /// There is no such delivery, it changed just now, it waits behind another, or was tried too often.
+    /// It changed just now, it waits behind another, or was tried too often.
     Not,
 }
 
 impl Store {
     /// Makes a delivery pending again, with a schedule of its own from here on, due at `at`. What
-    /// is pending already is moved to that time.
+    /// is pending already is moved to that time, and stays what it is, live or revived.
     pub(crate) async fn revive(
         &self,
         lane: &Lane,
@@ -37,52 +41,92 @@ impl Store {
         at: Timestamp,
     ) -> Result<Revived, StoreError> {
         let action = "deliver again";
-        let replayed = matches!(delivery.state, State::Delivered | State::Superseded);
-        let mut update = "SET #state = :pending, attempts_before = attempts_made, \
-                          #due = :due, #due_at = :at, #standing = :standing, \
-                          #since = if_not_exists(#since, :at)"
-            .to_owned();
-        if replayed {
-            update.push_str(", replayed = :true");
-        }
-        update.push_str(" REMOVE next_at, finished_at, halted, behind, #expires");
-        let request = self
+        let mut change = Change::new(delivery);
+        change.update.push_str(
+            ", #due = :due, #due_at = :at, #standing = :standing, \
+             #since = if_not_exists(#since, :at) REMOVE next_at, finished_at, halted, behind, \
+             #expires",
+        );
+        change.values.extend([
+            (":due".into(), text(key::due(at, &delivery.key))),
+            (":at".into(), text(sortable(at))),
+            (":standing".into(), text(key::undelivered(&delivery.tenant))),
+        ]);
+        let written = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(lane.delivery(&delivery.key).attributes()))
-            .update_expression(update)
-            .condition_expression(
-                "#state = :was AND attempts_made = :made AND attempts_made < :max \
-                 AND (#state <> :pending OR attribute_not_exists(behind))",
-            )
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#due", DUE)
-            .expression_attribute_names("#due_at", DUE_AT)
-            .expression_attribute_names("#standing", STANDING)
-            .expression_attribute_names("#since", STANDING_SINCE)
-            .expression_attribute_names("#expires", EXPIRES)
-            .expression_attribute_values(":pending", text(State::Pending.name()))
-            .expression_attribute_values(":was", text(delivery.state.name()))
-            .expression_attribute_values(":made", number(delivery.attempts_made))
-            .expression_attribute_values(":max", number(ATTEMPTS_MAX))
-            .expression_attribute_values(":due", text(key::due(at, &delivery.key)))
-            .expression_attribute_values(":at", text(sortable(at)))
-            .expression_attribute_values(":standing", text(key::undelivered(&delivery.tenant)))
-            .return_values(ReturnValue::AllNew);
-        let request = match replayed {
-            true => request.expression_attribute_values(
-                ":true",
-                aws_sdk_dynamodb::types::AttributeValue::Bool(true),
-            ),
-            false => request,
-        };
-        let Some(written) = unless_changed(action, request.send().await)? else {
+            .update_expression(change.update)
+            .condition_expression(CONDITION)
+            .set_expression_attribute_names(Some(change.names))
+            .set_expression_attribute_values(Some(change.values))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        let Some(written) = unless_changed(action, written)? else {
             return Ok(Revived::Not);
         };
-        let stored = serde_dynamo::from_item(written.attributes.unwrap_or_default())
+        let item = written.attributes.unwrap_or_default();
+        let stored = serde_dynamo::from_item(item)
             .map_err(|source| StoreError::Shape { action, source: source.into() })?;
         Ok(Revived::Done(Box::new(record(action, stored)?)))
+    }
+
+    /// Makes a delivery that is finished pending again, behind the one at `ahead`, if that is revived
+    /// and pending.
+    pub(crate) async fn revive_behind(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        ahead: &EventKey,
+    ) -> Result<Put, StoreError> {
+        let action = "deliver again behind another";
+        let mut change = Change::new(delivery);
+        change.update.push_str(
+            ", behind = :true \
+             REMOVE next_at, finished_at, halted, #due, #due_at, #standing, #since, #expires",
+        );
+        change.values.insert(":true".into(), AttributeValue::Bool(true));
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(lane.delivery(&delivery.key).attributes()))
+            .update_expression(change.update)
+            .condition_expression(CONDITION)
+            .set_expression_attribute_names(Some(change.names))
+            .set_expression_attribute_values(Some(change.values))
+            .build()
+            .map(|update| TransactWriteItem::builder().update(update).build());
+        let together = vec![transact(action, update)?, self.still(REVIVED, action, lane, ahead)?];
+        self.all_or_none(action, together).await
+    }
+
+    /// The newest pending delivery before `key` that was revived, as it is now.
+    pub(crate) async fn revived_before(
+        &self,
+        lane: &Lane,
+        key: &EventKey,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let action = "read back among the revived";
+        let mut items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :lane AND sk < :key")
+            .filter_expression(REVIVED)
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":lane", text(lane.pk()))
+            .expression_attribute_values(":key", text(key.to_string()))
+            .expression_attribute_values(":pending", text(State::Pending.name()))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        match items.next().await {
+            None => Ok(None),
+            Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
+        }
     }
 
     /// Lets go of one delivery that was held while its subscription was disabled.
@@ -130,5 +174,45 @@ impl Store {
             .send()
             .await;
         unless_changed(action, written).map(drop)
+    }
+}
+
+/// It is as it was read, has attempts left, and waits behind no other.
+const CONDITION: &str = "#state = :was AND attempts_made = :made AND attempts_made < :max \
+                         AND (#state <> :pending OR attribute_not_exists(behind))";
+
+/// What every revival writes.
+struct Change {
+    /// Its part `SET`, to be continued.
+    update: String,
+    names: HashMap<String, String>,
+    values: Attributes,
+}
+
+impl Change {
+    fn new(delivery: &Delivery) -> Change {
+        let names = [
+            ("#state", "state"),
+            ("#due", DUE),
+            ("#due_at", DUE_AT),
+            ("#standing", STANDING),
+            ("#since", STANDING_SINCE),
+            ("#expires", EXPIRES),
+        ];
+        let mut change = Change {
+            update: "SET #state = :pending, attempts_before = attempts_made".into(),
+            names: names.into_iter().map(|(mark, name)| (mark.into(), name.into())).collect(),
+            values: Attributes::from([
+                (":pending".into(), text(State::Pending.name())),
+                (":was".into(), text(delivery.state.name())),
+                (":made".into(), number(delivery.attempts_made)),
+                (":max".into(), number(ATTEMPTS_MAX)),
+            ]),
+        };
+        if delivery.state != State::Pending {
+            change.update.push_str(", revivals = :revivals");
+            change.values.insert(":revivals".into(), number(delivery.revivals + 1));
+        }
+        change
     }
 }

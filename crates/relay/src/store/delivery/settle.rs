@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::{Attempt, Delivery, State};
 use jiff::Timestamp;
 
+use super::LIVE;
 use crate::store::item::{Attributes, EXPIRES, RETENTION, expiry, number, text};
 use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::CONFLICTS_MAX;
@@ -35,7 +36,7 @@ pub enum Finish {
 /// What must still be as it was read, for a write to be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unchanged {
-    /// It is pending.
+    /// It is pending, and was not revived meanwhile.
     State,
     /// And nobody has written an attempt.
     Attempts,
@@ -187,7 +188,13 @@ impl Store {
         let Settling { mut names, mut values, expression } = settling;
         names.insert("#state".into(), "state".into());
         values.insert(":pending".into(), text(State::Pending.name()));
-        let mut condition = "#state = :pending".to_owned();
+        let mut condition = match delivery.revivals {
+            0 => LIVE.to_owned(),
+            revivals => {
+                values.insert(":revivals".into(), number(revivals));
+                "#state = :pending AND revivals = :revivals".to_owned()
+            }
+        };
         if unchanged != Unchanged::State {
             condition.push_str(" AND attempts_made = :made");
             values.insert(":made".into(), number(delivery.attempts_made));
