@@ -187,6 +187,23 @@ async fn what_comes_again_after_newer_ones_says_so() {
 }
 
 #[tokio::test]
+async fn a_retry_whose_answer_from_the_table_is_lost_is_done_once() {
+    let stage = Stage::new(1, Some(vec![])).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(secs(5)).await;
+    let retry = retry_of(&stage, "FOC").await;
+    let updates = AtomicU32::new(0);
+    stage.aws.inject(move |call| {
+        let is_first = call.operation == "UpdateItem" && updates.fetch_add(1, SeqCst) == 0;
+        is_first.then_some(Fault::LoseAnswer)
+    });
+    let retried = stage.api("POST", &retry, Value::Null).await;
+    assert_eq!(retried["state"], "pending");
+    stage.run_for(SignedDuration::from_mins(10)).await;
+    assert_eq!(stage.endpoint.received().len(), 2);
+}
+
+#[tokio::test]
 async fn one_run_reads_a_bounded_part_of_a_feed() {
     let stage = long_feed().await;
     let filter = json!({"from": "2026-02-03T00:00:00Z", "dead_only": true});

@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::deliver::webhook_id;
 use crate::queue::Wake;
 use crate::schedule::NOTICE;
-use crate::store::{DeliveryRecord, Lane, Revived, Standing, StandingCursor};
+use crate::store::{ATTEMPTS_MAX, DeliveryRecord, Lane, Revived, Standing, StandingCursor};
 
 /// One notification on its way to one subscription.
 #[derive(Serialize, ToSchema)]
@@ -109,7 +109,7 @@ pub(super) async fn dead(
 /// halted; and what is finished, with the header `hookline-replay: true`.
 ///
 /// Answers 409 `behind` for what waits behind an earlier one of its order, `unsubscribed` where the
-/// subscription is gone, and `changed` after 200 attempts, or where it changed meanwhile.
+/// subscription is gone, `too_often` after 200 attempts, and `changed` where it changed meanwhile.
 #[utoipa::path(
     post, path = "/tenants/{tenant}/notifications/{id}/deliveries/{subscription}/retry",
     tag = "deliveries",
@@ -133,6 +133,10 @@ pub(super) async fn retry(
     if delivery.state == DeliveryState::Pending && delivery.behind {
         let detail = "It waits behind an earlier one of its order. Retry that one.";
         return Err(Problem::conflict("behind", detail));
+    }
+    if delivery.attempts_made >= ATTEMPTS_MAX {
+        let detail = format!("It was tried {ATTEMPTS_MAX} times, and is not tried again.");
+        return Err(Problem::conflict("too_often", detail));
     }
     if delivery.state != DeliveryState::Pending
         && api.store.sealed_subscription(&tenant, &lane.subscription).await?.is_none()

@@ -20,7 +20,7 @@ use super::{Lane, Store, StoreError, failed};
 
 pub use parked::Parked;
 pub use put::Put;
-pub(crate) use revive::Revived;
+pub(crate) use revive::{ATTEMPTS_MAX, Revived};
 pub use settle::{Finish, Settled};
 pub(crate) use shown::{DeliveryRecord, Standing, StandingCursor};
 

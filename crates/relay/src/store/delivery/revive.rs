@@ -5,7 +5,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use domain::delivery::{Delivery, State};
 use domain::event::{EventKey, sortable};
 use jiff::Timestamp;
@@ -20,7 +23,7 @@ use crate::store::{Lane, Store, StoreError, failed};
 
 /// A delivery with more attempts than this is not revived: each is on its record, which is billed by
 /// size at every write.
-const ATTEMPTS_MAX: u32 = 200;
+pub(crate) const ATTEMPTS_MAX: u32 = 200;
 
 /// What came of a request to deliver again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +65,19 @@ impl Store {
             .set_expression_attribute_names(Some(change.names))
             .set_expression_attribute_values(Some(change.values))
             .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Some(written) = unless_changed(action, written)? else {
-            return Ok(Revived::Not);
+        let item = match written {
+            Ok(written) => written.attributes,
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failure)) => {
+                    failure.item.clone().filter(|item| is_done(item, delivery, at))
+                }
+                _ => return Err(failed(action)(error)),
+            },
         };
-        let item = written.attributes.unwrap_or_default();
+        let Some(item) = item else { return Ok(Revived::Not) };
         let stored = serde_dynamo::from_item(item)
             .map_err(|source| StoreError::Shape { action, source: source.into() })?;
         Ok(Revived::Done(Box::new(record(action, stored)?)))
@@ -215,4 +225,15 @@ impl Change {
         }
         change
     }
+}
+
+/// Whether this very revival has been written before: its answer was lost, and it was sent again.
+fn is_done(item: &Attributes, before: &Delivery, at: Timestamp) -> bool {
+    let revivals = before.revivals + u32::from(before.state != State::Pending);
+    listed("read a revived delivery", item.clone()).is_ok_and(|now| {
+        now.state == State::Pending
+            && now.revivals == revivals
+            && now.attempts_made == before.attempts_made
+            && now.due_at.is_some_and(|due| sortable(due) == sortable(at))
+    })
 }
