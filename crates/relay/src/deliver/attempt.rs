@@ -185,11 +185,24 @@ pub(super) async fn retire(
     if event.is_some_and(|event| ends(&subscription, &event)) {
         deliver.subscriptions.expire(tenant, id).await?;
         let is_told = delivery.state == State::Delivered;
-        if is_told && deliver.store.pending_after(lane, &delivery.key).await?.is_none() {
+        if is_told && nothing_follows(deliver, lane, delivery).await? {
             deliver.subscriptions.forget(tenant, id).await?;
         }
     }
     Ok(())
+}
+
+async fn nothing_follows(
+    deliver: &Deliver,
+    lane: &Lane,
+    delivery: &Delivery,
+) -> Result<bool, DeliverError> {
+    for is_revived in [false, true] {
+        if deliver.store.pending_after(lane, &delivery.key, is_revived).await?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes the attempt and what follows from it.
