@@ -256,7 +256,7 @@ pub(crate) async fn judge_record(
     let held_rightly = is_pending
         && record.held
         && (subscription.as_ref().is_some_and(rests)
-            || store.is_let_go(&lane.subscription).await?);
+            || store.is_let_go(&lane.subscription, now).await?);
     let before = match record.delivery.behind {
         true => store.deliveries_before(&record.lane, &record.delivery.key).await?,
         false => Vec::new(),

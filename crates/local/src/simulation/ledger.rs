@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use domain::event::sortable;
 use domain::subscription::Mode;
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -107,7 +108,13 @@ impl Table {
             let look = if is_pending { LAST_LOOK } else { SignedDuration::ZERO };
             is_parked && at.is_some_and(|at| at + look > now)
         };
-        let is_job = |item: &&Value| text(item, "pk") == Some("JOBS");
+        // The id of a job begins with the time from which it is worked on. Those for the end of a
+        // subscription are months away.
+        let soon = sortable(now + SignedDuration::from_hours(24));
+        let is_job = |item: &&Value| {
+            text(item, "pk") == Some("JOBS")
+                && text(item, "sk").is_some_and(|id| id < soon.as_str())
+        };
         self.0.iter().any(|item| due(&item) || is_job(&item))
     }
 

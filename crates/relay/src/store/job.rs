@@ -118,7 +118,11 @@ impl Store {
     }
 
     /// Whether `schedule` is going to let go of what was laid aside for a subscription.
-    pub(crate) async fn is_let_go(&self, subscription: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn is_let_go(
+        &self,
+        subscription: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let action = "read whether a breaker is listed";
         let breaker: Option<Breaker> =
             self.get(action, key::breaker(subscription), Read::Now).await?;
@@ -127,7 +131,9 @@ impl Store {
         }
         let mut after = None;
         loop {
-            let page = Page { limit: JOBS_AT_ONCE, after, ..Page::default() };
+            // Some are put long before their time, which their id begins with.
+            let to = Some(sortable(now));
+            let page = Page { limit: JOBS_AT_ONCE, after, to, ..Page::default() };
             let (jobs, next) = self.jobs(page).await?;
             if jobs.iter().any(|job| job.lets_go_of(subscription)) {
                 return Ok(true);
