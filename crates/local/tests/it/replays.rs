@@ -121,6 +121,7 @@ async fn what_is_live_does_not_wait_for_what_is_replayed() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "two handlers meet at a certain moment")]
 async fn a_retry_does_not_go_on_to_what_another_handler_posts() {
     let stage = Stage::with_answers(None, |one, _| {
         let is_slow = text_of(one, "Status") == "COMPLETE";
