@@ -132,7 +132,7 @@ impl Store {
         let mut after = None;
         loop {
             // Some are put long before their time, which their id begins with.
-            let to = Some(sortable(now));
+            let to = Some(format!("{}~", sortable(now)));
             let page = Page { limit: JOBS_AT_ONCE, after, to, ..Page::default() };
             let (jobs, next) = self.jobs(page).await?;
             if jobs.iter().any(|job| job.lets_go_of(subscription)) {
