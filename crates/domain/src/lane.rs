@@ -3,8 +3,8 @@
 //! pending again beside them, in an order of its own: nothing live waits for it.
 //!
 //! Invariant: a pending delivery has a wake in flight, a due time, or a pending predecessor; or it was
-//! laid aside, and is let go when its endpoint takes deliveries again; or it waits for somebody to act. Each
-//! function below is one look at what was just read; the write that follows is conditional on it.
+//! laid aside, and is let go when its endpoint takes deliveries again; or it waits for somebody to act.
+//! Each function below is one look at what was just read; the write that follows is conditional on it.
 
 use jiff::{SignedDuration, Timestamp};
 

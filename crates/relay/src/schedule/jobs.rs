@@ -196,8 +196,8 @@ async fn snapshot(
 }
 
 /// Lets go of a page of what was held, and of what was halted where nobody can act any more; answers
-/// whether there may be more. An index is told of a write
-/// after the write: what it has not heard of yet is found by a last look, in the next run.
+/// whether there may be more. An index is told of a write after the write: what it has not heard of yet
+/// is found by a last look, in the next run.
 async fn drain(
     schedule: &Schedule,
     job: &Job,
