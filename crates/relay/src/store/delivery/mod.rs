@@ -9,6 +9,7 @@ mod revive;
 mod settle;
 mod shown;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use jiff::Timestamp;
@@ -63,6 +64,10 @@ struct Body {
 /// What is pending in the live order of its lane, and what was revived.
 const LIVE: &str = "#state = :pending AND attribute_not_exists(revivals)";
 const REVIVED: &str = "#state = :pending AND attribute_exists(revivals)";
+
+/// The sides of a key in its lane.
+const AFTER: &str = "pk = :lane AND sk > :key";
+const BEFORE: &str = "pk = :lane AND sk < :key";
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -122,24 +127,11 @@ impl Store {
         key: &EventKey,
     ) -> Result<Option<Delivery>, StoreError> {
         let action = "read the newest state in a lane";
-        // No limit: it would count items before the filter.
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :lane AND sk > :key")
+        let query = self
+            .beside(lane, key, AFTER)
             .filter_expression("attribute_not_exists(stateless)")
-            .expression_attribute_values(":lane", text(lane.pk()))
-            .expression_attribute_values(":key", text(key.to_string()))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        match items.next().await {
-            None => Ok(None),
-            Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
-        }
+            .scan_index_forward(false);
+        first(action, query).await
     }
 
     /// The first pending delivery after `key`, of those that are live or of those that are revived,
@@ -151,26 +143,36 @@ impl Store {
         is_revived: bool,
     ) -> Result<Option<Delivery>, StoreError> {
         let action = "read on in a lane";
-        // No limit: it would count items before the filter. What comes after is short but for
-        // events that are late.
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :lane AND sk > :key")
+        // What comes after is short but for events that are late.
+        let query = self
+            .beside(lane, key, AFTER)
             .filter_expression(if is_revived { REVIVED } else { LIVE })
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":pending", text(State::Pending.name()));
+        first(action, query).await
+    }
+
+    /// Reads a lane on one side of `key`, [`AFTER`] or [`BEFORE`], as it is now.
+    fn beside(&self, lane: &Lane, key: &EventKey, side: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression(side)
             .expression_attribute_values(":lane", text(lane.pk()))
             .expression_attribute_values(":key", text(key.to_string()))
-            .expression_attribute_values(":pending", text(State::Pending.name()))
             .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        match items.next().await {
-            None => Ok(None),
-            Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
-        }
+    }
+}
+
+/// The first that the filter of a query lets through. The query has no limit: it would count items
+/// before the filter.
+async fn first(
+    action: &'static str,
+    query: QueryFluentBuilder,
+) -> Result<Option<Delivery>, StoreError> {
+    match query.into_paginator().items().send().next().await {
+        None => Ok(None),
+        Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::put::{Put, transact};
 use super::shown::{DeliveryRecord, record};
-use super::{REVIVED, listed};
+use super::{BEFORE, REVIVED, first, listed};
 use crate::store::item::{Attributes, EXPIRES, number, text};
 use crate::store::key::{self, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::unless_changed;
@@ -117,26 +117,13 @@ impl Store {
         lane: &Lane,
         key: &EventKey,
     ) -> Result<Option<Delivery>, StoreError> {
-        let action = "read back among the revived";
-        let mut items = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :lane AND sk < :key")
+        let query = self
+            .beside(lane, key, BEFORE)
             .filter_expression(REVIVED)
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":lane", text(lane.pk()))
-            .expression_attribute_values(":key", text(key.to_string()))
             .expression_attribute_values(":pending", text(State::Pending.name()))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        match items.next().await {
-            None => Ok(None),
-            Some(item) => listed(action, item.map_err(failed(action))?).map(Some),
-        }
+            .scan_index_forward(false);
+        first("read back among the revived", query).await
     }
 
     /// Lets go of one delivery that was held while its subscription was disabled.
