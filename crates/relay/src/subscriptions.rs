@@ -17,8 +17,8 @@ use serde_bytes::ByteBuf;
 use crate::Clock;
 use crate::secret::sha256;
 use crate::store::{
-    Breaker, Cache, Job, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, StoredEvent,
-    Subscribed, Work,
+    Breaker, Cache, Page, Sealed, SealedSecret, Snapshot, Store, StoreError, StoredEvent,
+    Subscribed,
 };
 use crate::vault::{Vault, VaultError};
 
@@ -195,8 +195,7 @@ impl Subscriptions {
     /// gone by then, of what was halted. It begins a while later, so this comes before the change that
     /// is its reason: should that not be made, what was let go is held again.
     pub(crate) async fn drain(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
-        let work = Work::Drain { subscription: id.into() };
-        self.store.add_job(&Job::new(tenant, id, work, self.clock.now())).await
+        self.store.add_drain(tenant, id, self.clock.now()).await
     }
 
     /// Notes a failed attempt; answers how the endpoint is by now, if its subscription is there.

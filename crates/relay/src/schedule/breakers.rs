@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::jobs::NOTICE;
 use super::{Schedule, ScheduleError};
 use crate::queue::Wake;
-use crate::store::{Breaker, Job, Page, Work};
+use crate::store::{Breaker, Page};
 
 /// Breakers that are read at once.
 const PAGE: u16 = 100;
@@ -57,8 +57,7 @@ async fn one(schedule: &Schedule, breaker: &Breaker, now: Timestamp) -> Result<(
         // It has closed, or the tenant has changed or deleted it. The job begins when no function goes
         // any more by what was before, so that it finds all that has been laid aside.
         _ => {
-            let work = Work::Drain { subscription: id.clone() };
-            schedule.store.add_job(&Job::new(tenant, id, work, now)).await?;
+            schedule.store.add_drain(tenant, id, now).await?;
             schedule.store.unlist_breaker(breaker).await?;
             wake(schedule, breaker, FIRST, FIRST_APART, now, true).await
         }

@@ -3,16 +3,12 @@
 
 use std::collections::HashMap;
 
-use domain::event::sortable;
 use domain::order;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Schedule, ScheduleError, audit};
 use crate::replay;
 use crate::store::{Job, Page, Snapshot, Work};
-
-/// Jobs that are read at once, oldest first.
-const JOBS_AT_ONCE: u16 = 200;
 
 /// Jobs of one tenant that a run works on: whoever asks for many holds up only itself. Letting go of
 /// what was held is live, so it comes before the others, and as many for each subscription.
@@ -35,26 +31,14 @@ pub(crate) const NOTICE: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     let now = schedule.clock.now();
-    let mut jobs = Vec::new();
-    let mut after = None;
-    // A job's id begins with the time; some have theirs long after they were put.
-    let to = Some(sortable(now));
-    loop {
-        let page = Page { limit: JOBS_AT_ONCE, after, to: to.clone(), ..Page::default() };
-        let (some, next) = schedule.store.jobs(page).await?;
-        jobs.extend(some);
-        match next {
-            None => break,
-            next => after = next,
-        }
-    }
+    let mut jobs = schedule.store.jobs(now).await?;
     jobs.retain(|job| job.asked_at + SETTLING <= now);
-    jobs.sort_by_key(|job| drained(job).is_none());
+    jobs.sort_by_key(|job| job.drains().is_none());
     let mut outcome = Ok(());
     let mut of_tenant = HashMap::<_, usize>::new();
     for job in jobs {
         let before =
-            of_tenant.entry((job.tenant.clone(), drained(&job).map(str::to_owned))).or_default();
+            of_tenant.entry((job.tenant.clone(), job.drains().map(str::to_owned))).or_default();
         *before += 1;
         if *before > JOBS_OF_A_TENANT {
             continue;
@@ -72,14 +56,6 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
         }
     }
     outcome
-}
-
-/// The subscription of which a job lets go what was held.
-fn drained(job: &Job) -> Option<&str> {
-    match &job.work {
-        Work::Drain { subscription } => Some(subscription),
-        _ => None,
-    }
 }
 
 /// Works on one job for a minute's worth; answers its count, and whether it is done. A run that breaks off is repeated from the last page, which is harmless.

@@ -82,8 +82,12 @@ impl Job {
         }
     }
 
-    fn lets_go_of(&self, wanted: &str) -> bool {
-        matches!(&self.work, Work::Drain { subscription } if subscription == wanted)
+    /// The subscription of which it lets go what was laid aside.
+    pub(crate) fn drains(&self) -> Option<&str> {
+        match &self.work {
+            Work::Drain { subscription } => Some(subscription),
+            _ => None,
+        }
     }
 }
 
@@ -129,24 +133,33 @@ impl Store {
         if breaker.is_some() {
             return Ok(true);
         }
-        let mut after = None;
+        Ok(self.jobs(now).await?.iter().any(|job| job.drains() == Some(subscription)))
+    }
+
+    /// Has `schedule` let go, some time after `at`, of what rests for a subscription.
+    pub(crate) async fn add_drain(
+        &self,
+        tenant: &str,
+        subscription: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let work = Work::Drain { subscription: subscription.into() };
+        self.add_job(&Job::new(tenant, subscription, work, at)).await
+    }
+
+    /// The jobs whose time has come, oldest first. Some are put long before it; their ids begin with
+    /// it.
+    pub(crate) async fn jobs(&self, now: Timestamp) -> Result<Vec<Job>, StoreError> {
+        let to = Some(format!("{}~", sortable(now)));
+        let (mut jobs, mut after) = (Vec::new(), None);
         loop {
-            // Some are put long before their time, which their id begins with.
-            let to = Some(format!("{}~", sortable(now)));
-            let page = Page { limit: JOBS_AT_ONCE, after, to, ..Page::default() };
-            let (jobs, next) = self.jobs(page).await?;
-            if jobs.iter().any(|job| job.lets_go_of(subscription)) {
-                return Ok(true);
-            }
+            let page = Page { limit: JOBS_AT_ONCE, after, to: to.clone(), ..Page::default() };
+            let (some, next) = self.list("list jobs", key::JOBS, page).await?;
+            jobs.extend(some);
             if next.is_none() {
-                return Ok(false);
+                return Ok(jobs);
             }
             after = next;
         }
-    }
-
-    /// One page of the jobs that are to be worked on, oldest first.
-    pub(crate) async fn jobs(&self, page: Page) -> Result<(Vec<Job>, Option<String>), StoreError> {
-        self.list("list jobs", key::JOBS, page).await
     }
 }

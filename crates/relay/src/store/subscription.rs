@@ -25,7 +25,7 @@ use serde_bytes::ByteBuf;
 use super::item::{Item, RETENTION, number, read, text, write};
 use super::key::{self, Key};
 use super::table::{ABSENT, CONFLICTS_MAX, Page, Read, unless_changed};
-use super::{Job, Store, StoreError, Work, failed};
+use super::{Store, StoreError, failed};
 
 /// An expired subscription is kept this long: what it matched may be delivered as long as the last of its
 /// events is kept.
@@ -291,8 +291,7 @@ impl Store {
     /// nobody can act any more. Before the write that is the reason: it does no harm without.
     pub(crate) async fn drain_when_gone(&self, one: &Sealed) -> Result<(), StoreError> {
         let Some(at) = one.gone_at().filter(|_| one.disabled || one.halt) else { return Ok(()) };
-        let work = Work::Drain { subscription: one.id.clone() };
-        self.add_job(&Job::new(&one.tenant, &one.id, work, at)).await
+        self.add_drain(&one.tenant, &one.id, at).await
     }
 
     pub(crate) async fn delete_subscription(&self, old: &Sealed) -> Result<(), StoreError> {
