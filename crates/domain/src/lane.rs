@@ -69,8 +69,8 @@ fn is_live(delivery: &Delivery) -> bool {
 /// What a handler does with the delivery that a wake names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// A wake for an attempt that was made already, or long before the next one: another wake is on
-    /// its way, or will be.
+    /// A wake for an attempt that was made already, or long before the next one, or for a delivery that
+    /// has been laid aside: another wake is on its way, or will be.
     Stale,
     /// Send the same wake again after this long.
     Later(SignedDuration),
@@ -79,18 +79,33 @@ pub enum Turn {
     WalkOn,
 }
 
-/// Decides what a wake for attempt number `attempt` (from 0) means, which was sent when the delivery
-/// had been revived as often as `revivals`. `came_back`: the queue has given it before, to a handler
-/// that died or gave it back.
-pub fn turn(
-    delivery: &Delivery,
-    attempt: u32,
-    revivals: u32,
-    came_back: bool,
-    now: Timestamp,
-) -> Turn {
+/// A delivery as it stood when its wake was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Attempts that had been made.
+    pub attempts_made: u32,
+    /// How often it had been revived.
+    pub revivals: u32,
+    /// Where it stood among those that `schedule` wakes. Epoch milliseconds; `None`: nowhere.
+    pub due_at_ms: Option<i64>,
+}
+
+impl Seen {
+    pub fn of(delivery: &Delivery) -> Seen {
+        Seen {
+            attempts_made: delivery.attempts_made,
+            revivals: delivery.revivals,
+            due_at_ms: delivery.due_at.map(Timestamp::as_millisecond),
+        }
+    }
+}
+
+/// Decides what a wake means that was sent for a delivery as it was `seen`. `came_back`: the queue
+/// has given it before, to a handler that died or gave it back.
+pub fn turn(delivery: &Delivery, seen: Seen, came_back: bool, now: Timestamp) -> Turn {
+    let is = Seen::of(delivery);
     // The delivery was finished when it was revived, maybe by a handler that died right then.
-    if revivals < delivery.revivals {
+    if seen.revivals < is.revivals {
         return Turn::WalkOn;
     }
     if delivery.state != State::Pending {
@@ -100,7 +115,12 @@ pub fn turn(
         return if is_busy { Turn::Later(FINISHED_GRACE) } else { Turn::WalkOn };
     }
     // Who revives a halted delivery sends a wake of its own.
-    if delivery.attempts_made > attempt || delivery.halted {
+    if is.attempts_made > seen.attempts_made || delivery.halted {
+        return Turn::Stale;
+    }
+    // It was laid aside or let go meanwhile, by a handler of the same wake: that is spent, and would not
+    // come back to anybody who dies on the way. A wake that is ahead of its attempt stands for itself.
+    if is.attempts_made == seen.attempts_made && is.due_at_ms != seen.due_at_ms {
         return Turn::Stale;
     }
     match delivery.next_at.map(|at| now.duration_until(at)) {

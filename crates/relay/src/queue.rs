@@ -4,7 +4,7 @@ use aws_sdk_sqs::Client;
 use base64::engine::general_purpose::STANDARD;
 use domain::delivery::Delivery;
 use domain::event::EventKey;
-use domain::lane::QUEUE_DELAY_MAX;
+use domain::lane::{QUEUE_DELAY_MAX, Seen};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ pub struct Wake {
     /// How often the delivery had been revived by then.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revivals: u32,
+    /// Where it stood then among those that `schedule` wakes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at_ms: Option<i64>,
     /// It goes by the queue for endpoints that ail.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub aside: bool,
@@ -84,24 +87,35 @@ impl Wakes {
 impl Wake {
     /// For the next attempt of a delivery as it stands.
     pub fn of(lane: Lane, delivery: &Delivery) -> Wake {
-        let first = Wake::first(lane, delivery.key.clone(), delivery.attempts_made);
-        Wake { revivals: delivery.revivals, ..first }
+        Wake::first(lane, delivery.key.clone(), 0).seeing(Seen::of(delivery))
     }
 
     /// For the next attempt of a delivery that is live.
     pub fn first(lane: Lane, key: EventKey, attempt: u32) -> Wake {
-        Wake { lane, key, attempt, revivals: 0, aside: false, slot: None }
+        Wake { lane, key, attempt, revivals: 0, due_at_ms: None, aside: false, slot: None }
     }
 
     /// For the attempt after this one, which failed.
     pub fn again(&self, delivery: &Delivery) -> Wake {
-        Wake { attempt: delivery.attempts_made + 1, aside: true, slot: None, ..self.clone() }
+        let attempts_made = delivery.attempts_made + 1;
+        let seen = Seen { attempts_made, due_at_ms: None, ..Seen::of(delivery) };
+        Wake { aside: true, slot: None, ..self.clone() }.seeing(seen)
     }
 
     /// For the delivery that this one's handler goes on with.
     pub fn passed_on_to(&self, next: &Delivery) -> Wake {
-        let (key, attempt, revivals) = (next.key.clone(), next.attempts_made, next.revivals);
-        Wake { key, attempt, revivals, slot: None, ..self.clone() }
+        Wake { key: next.key.clone(), slot: None, ..self.clone() }.seeing(Seen::of(next))
+    }
+
+    /// The delivery as it stood when this was sent.
+    pub fn seen(&self) -> Seen {
+        let Wake { attempt: attempts_made, revivals, due_at_ms, .. } = *self;
+        Seen { attempts_made, revivals, due_at_ms }
+    }
+
+    fn seeing(self, seen: Seen) -> Wake {
+        let Seen { attempts_made: attempt, revivals, due_at_ms } = seen;
+        Wake { attempt, revivals, due_at_ms, ..self }
     }
 
     /// Reads what [`Wakes::send`] wrote.

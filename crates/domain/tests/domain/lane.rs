@@ -3,7 +3,7 @@
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::{
-    self, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Turn, Walk,
+    self, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Seen, Turn, Walk,
     after_attempt, place, turn, walk,
 };
 use domain::retry::WAITS;
@@ -81,13 +81,32 @@ fn a_repeat_sends_the_wake_that_may_be_missing_and_puts_nothing() {
     check(delivery(5, State::Delivered), Placing::Done);
 }
 
+fn seen(attempts_made: u32, revivals: u32) -> Seen {
+    Seen { attempts_made, revivals, due_at_ms: None }
+}
+
+#[test]
+fn a_wake_from_before_a_delivery_was_laid_aside_is_stale() {
+    let moment = SignedDuration::from_millis(1);
+    let at = |due_at| Delivery { due_at, attempts_made: 1, ..delivery(5, State::Pending) };
+    let places = [None, Some(now() - moment), Some(now() - moment * 2)];
+    for due_at in places {
+        for other in places {
+            let expected = if due_at == other { Turn::Post } else { Turn::Stale };
+            assert_eq!(turn(&at(due_at), Seen::of(&at(other)), false, now()), expected);
+        }
+        assert_eq!(turn(&at(due_at), seen(2, 0), false, now()), Turn::Post, "it is ahead");
+    }
+}
+
 #[test]
 fn a_wake_is_for_one_attempt_at_its_time() {
     let pending = Delivery { attempts_made: 2, ..delivery(5, State::Pending) };
     let due_in = |rest| Delivery { next_at: Some(now() + rest), ..pending.clone() };
     let check = |delivery: &Delivery, attempt, expected| {
-        assert_eq!(turn(delivery, attempt, 0, false, now()), expected);
-        assert_eq!(turn(delivery, attempt, 0, true, now()), expected);
+        for came_back in [false, true] {
+            assert_eq!(turn(delivery, seen(attempt, 0), came_back, now()), expected);
+        }
     };
     let second = SignedDuration::from_secs(1);
     check(&pending, 1, Turn::Stale);
@@ -105,12 +124,12 @@ fn a_wake_from_before_a_revival_goes_on_with_what_comes_after() {
     for state in State::ALL {
         let revived = Delivery { revivals: 2, attempts_made: 3, ..delivery(5, state) };
         for attempt in [2, 3, 4] {
-            assert_eq!(turn(&revived, attempt, 1, false, now()), Turn::WalkOn);
+            assert_eq!(turn(&revived, seen(attempt, 1), false, now()), Turn::WalkOn);
         }
     }
     let revived = Delivery { revivals: 2, attempts_made: 3, ..delivery(5, State::Pending) };
-    assert_eq!(turn(&revived, 2, 2, false, now()), Turn::Stale);
-    assert_eq!(turn(&revived, 3, 2, false, now()), Turn::Post);
+    assert_eq!(turn(&revived, seen(2, 2), false, now()), Turn::Stale);
+    assert_eq!(turn(&revived, seen(3, 2), false, now()), Turn::Post);
 }
 
 #[test]
@@ -118,8 +137,12 @@ fn what_is_finished_is_left_alone_for_a_while_and_then_walked_past() {
     for state in [State::Delivered, State::Dead, State::Superseded] {
         let check = |finished_at, expected| {
             let finished = Delivery { finished_at, ..delivery(5, state) };
-            assert_eq!(turn(&finished, 0, 0, false, now()), expected);
-            assert_eq!(turn(&finished, 0, 0, true, now()), Turn::WalkOn, "its handler has died");
+            assert_eq!(turn(&finished, seen(0, 0), false, now()), expected);
+            assert_eq!(
+                turn(&finished, seen(0, 0), true, now()),
+                Turn::WalkOn,
+                "its handler has died"
+            );
         };
         let millisecond = SignedDuration::from_millis(1);
         check(Some(now()), Turn::Later(FINISHED_GRACE));

@@ -102,3 +102,54 @@ async fn a_wake_whose_write_was_turned_away_goes_round_once_more() {
     assert_eq!(stage.endpoint.received().len(), 1);
     assert!(stage.is_quiet());
 }
+
+#[tokio::test]
+async fn what_is_laid_aside_while_it_is_posted_is_not_the_end_of_its_lane() {
+    let mut stage = Stage::new(0, None).await;
+    let (lane, delivery, message) = put(&stage).await;
+    stage.post_accepted(&state("COMPLETE", 2)).await;
+    stage.world.fan_out_batch().await;
+    let to_the_endpoint = stage.world.deliver.egress.clone();
+    // While a handler POSTs, another one of the same wake finds the breaker open, and is done with it.
+    let laid_aside = {
+        let (store, now) = (stage.world.store.clone(), stage.clock.now());
+        move || {
+            let (store, lane, delivery) = (store.clone(), lane.clone(), delivery.clone());
+            async move { store.hold(&lane, &delivery, None, now).await.unwrap() }
+        }
+    };
+    stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
+        let held = laid_aside();
+        Box::pin(async move {
+            assert_eq!(held.await, Settled::Done);
+            Ok(Answer::of(200, ""))
+        })
+    })
+    .unwrap();
+    // It dies before it sees what stands behind.
+    stage.aws.inject(|call| (call.operation == "Query").then_some(Fault::Refuse));
+    stage.world.handle_wake(local::WAKES, &message).await;
+    stage.aws.heal();
+    stage.aws.queue(local::WAKES).delete(&message.receipt);
+    assert!(stage.is_quiet());
+
+    stage.world.deliver.egress = to_the_endpoint;
+    stage.run_for(SignedDuration::from_mins(5)).await;
+    assert_eq!(stage.told(), ["COMPLETE"]);
+}
+
+#[tokio::test]
+async fn a_spent_wake_takes_up_nothing_that_was_laid_aside() {
+    let stage = Stage::new(0, None).await;
+    let (lane, delivery, message) = put(&stage).await;
+    let store = &stage.world.store;
+    store.hold(&lane, &delivery, None, stage.clock.now()).await.unwrap();
+    stage.world.handle_wake(local::WAKES, &message).await;
+    assert_eq!(stage.endpoint.received().len(), 0);
+    let held = store.held(&stage.subscription, None).await.unwrap().0.remove(0);
+    let due_at_ms = Some(held.due_at.as_millisecond());
+    let wake = Wake { due_at_ms, ..Wake::first(lane, held.key, held.attempts_made) };
+    let body = serde_json::to_string(&wake).unwrap();
+    stage.world.handle_wake(local::WAKES, &Message { body, ..message }).await;
+    assert_eq!(stage.endpoint.received().len(), 1);
+}

@@ -17,7 +17,6 @@ use crate::egress::{Answer, EgressError, Post};
 use crate::operational::tell;
 use crate::outgoing;
 use crate::queue::Wake;
-use crate::schedule::NOTICE;
 use crate::secret::sha256;
 use crate::store::{Finish, Lane, Settled};
 
@@ -85,8 +84,7 @@ pub(super) async fn make(
     log(lane, delivery, change, &attempt, Some(next));
     let ends = ends(subscription, &notification);
     if next == Next::Delivered && ends {
-        let again_at = deliver.clock.now() + NOTICE;
-        let finish = Finish::DeliveredLast { again_at };
+        let finish = Finish::DeliveredLast;
         deliver.store.finish(lane, delivery, &attempt, &answer.text, finish, now).await?;
         deliver.subscriptions.expire(&subscription.tenant, &subscription.id).await?;
         endpoint::note(deliver, subscription, &attempt, &answer.status_line(), had_failed).await;

@@ -104,7 +104,7 @@ async fn work(
     came_back: bool,
 ) -> Result<bool, DeliverError> {
     let now = deliver.clock.now();
-    match lane::turn(delivery, wake.attempt, wake.revivals, came_back, now) {
+    match lane::turn(delivery, wake.seen(), came_back, now) {
         Turn::Stale => Ok(false),
         Turn::Later(delay) => {
             deliver.wakes.send(wake, delay).await?;

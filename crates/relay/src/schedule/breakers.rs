@@ -5,10 +5,9 @@ use domain::health::PROBE_EVERY;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
-use super::jobs::NOTICE;
 use super::{Schedule, ScheduleError};
 use crate::queue::Wake;
-use crate::store::{Breaker, Page};
+use crate::store::{Breaker, NOTICE, Page};
 
 /// Breakers that are read at once.
 const PAGE: u16 = 100;
@@ -74,9 +73,10 @@ async fn wake(
     let_go: bool,
 ) -> Result<(), ScheduleError> {
     let (held, _) = schedule.store.held(&breaker.subscription, None).await?;
-    for (nth, one) in (0..most).zip(held) {
+    for (nth, mut one) in (0..most).zip(held) {
         if let_go {
-            schedule.store.release(&one.lane, &one.key, now + NOTICE).await?;
+            one.due_at = now + NOTICE;
+            schedule.store.release(&one.lane, &one.key, one.due_at).await?;
         }
         let wake = Wake { aside: true, ..one.wake() };
         schedule.wakes.send(&wake, apart * nth).await?;

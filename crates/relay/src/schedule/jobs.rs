@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Schedule, ScheduleError, audit};
 use crate::replay;
-use crate::store::{Job, Page, Snapshot, Work};
+use crate::store::{Job, NOTICE, Page, Snapshot, Work};
 
 /// Jobs of one tenant that a run works on: whoever asks for many holds up only itself. Letting go of
 /// what was held is live, so it comes before the others, and as many for each subscription.
@@ -24,10 +24,6 @@ const PAGE: u16 = 100;
 /// A job begins no earlier than this after it was asked for: fanout and deliver go by subscriptions
 /// as they were a few seconds ago, and a run of deliver takes a minute at most.
 const SETTLING: SignedDuration = SignedDuration::from_secs(90);
-
-/// What becomes due no earlier than this from now is woken in time: a run looks a minute ahead, and
-/// has looked at the minute that comes.
-pub(crate) const NOTICE: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     let now = schedule.clock.now();

@@ -5,7 +5,7 @@ mod breakers;
 mod jobs;
 mod silence;
 
-pub(crate) use jobs::{NOTICE, Spread};
+pub(crate) use jobs::Spread;
 
 use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};

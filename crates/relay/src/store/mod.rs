@@ -34,7 +34,9 @@ use crate::Clock;
 pub(crate) use breaker::Breaker;
 pub(crate) use cache::Cache;
 
-pub(crate) use delivery::{ATTEMPTS_MAX, DeliveryRecord, Revived, Standing, StandingCursor};
+pub(crate) use delivery::{
+    ATTEMPTS_MAX, DeliveryRecord, NOTICE, Revived, Standing, StandingCursor,
+};
 pub use delivery::{Finish, Parked, Put, Settled};
 pub use event::{Kept, StoredEvent};
 pub use feed::FeedEntry;

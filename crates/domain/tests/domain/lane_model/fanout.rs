@@ -3,7 +3,7 @@
 use domain::event::EventKey;
 use domain::lane::{self, Placing};
 
-use super::state::{Item, Lane, Rest, Wake, key};
+use super::state::{Due, Item, Lane, Rest, Wake, key};
 use super::{Bug, Case};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,7 +72,8 @@ impl Lane {
                 }
             }
             Fanout::Send { attempt } => {
-                let wake = Wake { event, attempt, revivals: 0, came_back: false };
+                let wake =
+                    Wake { event, attempt, revivals: 0, due: Due::Nowhere, came_back: false };
                 Lane { fanout: Fanout::Sent, ..self.clone().with_wake(wake) }
             }
             Fanout::Sent => done(self.clone()),

@@ -1,10 +1,10 @@
 //! Handlers of wakes.
 
-use domain::lane::{self, Next, Outcome, Turn, Walk};
+use domain::lane::{self, Next, Outcome, Seen, Turn, Walk};
 use domain::subscription::Policy;
 use jiff::SignedDuration;
 
-use super::state::{Breaker, Item, Lane, Posted, Rest, Wake, now};
+use super::state::{Breaker, Due, Item, Lane, Rest, Wake, now};
 use super::{Bug, Case, HANDLERS_MAX};
 
 const FAILED: Outcome = Outcome::Failed { pause: SignedDuration::ZERO };
@@ -25,7 +25,7 @@ pub(super) enum Step {
     Look,
     Enter { made: u8 },
     Post { made: u8, probe: bool },
-    Succeeded { made: u8 },
+    Succeeded,
     Close,
     Hold { made: u8 },
     Failed { made: u8 },
@@ -86,23 +86,17 @@ impl Lane {
                 false => go(rest(), Step::LookWhetherFinished),
             }),
             Step::Post { made, probe } => {
-                let mut posted = rest();
-                posted.posts.push(Posted { event, revivals: handler.wake.revivals });
+                let posted = rest().with_post(case, handler.wake);
                 if self.failures > 0 {
                     let failed = Lane { failures: self.failures - 1, ..posted.clone() };
                     let step = if probe { Step::Hold { made } } else { Step::Failed { made } };
                     next.push(go(failed, step));
                 }
-                next.push(go(posted, Step::Succeeded { made }));
+                next.push(go(posted, Step::Succeeded));
             }
-            Step::Succeeded { made } => {
+            Step::Succeeded => {
                 let written = match same_life {
-                    true if item.attempts == made => rest().with_item(event, finished(item)),
-                    // Another has written meanwhile: if it parked the delivery, that stays.
-                    true => {
-                        let rest_of_it = item.rest;
-                        rest().with_item(event, Item { rest: rest_of_it, ..finished(item) })
-                    }
+                    true => self.finish(case, rest(), handler, item),
                     false => rest(),
                 };
                 let closes = case.opens > 0;
@@ -126,7 +120,8 @@ impl Lane {
                 });
             }
             Step::SendRetry { made } => {
-                let sent = rest().with_wake(Wake { attempt: made + 1, ..handler.wake });
+                let sent =
+                    rest().with_wake(Wake { attempt: made + 1, due: Due::Nowhere, ..handler.wake });
                 next.push(match case.bug {
                     Some(Bug::WriteBeforeWake) => sent,
                     _ => go(sent, Step::WriteRetry { made }),
@@ -146,14 +141,20 @@ impl Lane {
         let Some(item) = self.item(wake.event) else { return rest };
         let wake = match case.bug {
             Some(Bug::ForgetLives) => Wake { revivals: item.revivals, ..wake },
+            Some(Bug::TakeSpentWakes) => Wake { due: item.due(), ..wake },
             _ => wake,
         };
-        let Wake { event, attempt, revivals, came_back } = wake;
+        let Wake { event, attempt, revivals, due, came_back } = wake;
         // From here on it makes no difference: what is read on to is pending.
         let wake = Wake { came_back: false, ..wake };
         let message = handler.message.map(|message| Wake { came_back: false, ..message });
         let at = Handler { wake, message, in_place: true, ..handler };
-        match lane::turn(&item.delivery(event), attempt.into(), revivals.into(), came_back, now()) {
+        let seen = Seen {
+            attempts_made: attempt.into(),
+            revivals: revivals.into(),
+            due_at_ms: due.at_ms(),
+        };
+        match lane::turn(&item.delivery(event), seen, came_back, now()) {
             Turn::Stale => rest,
             Turn::Later(_) => rest.with_wake(wake),
             Turn::Post => {
@@ -187,14 +188,24 @@ impl Lane {
                 _ => go(rest, Step::SendRetry { made }),
             },
             Next::Park { .. } if tried_by_nobody_else => {
-                rest.with_item(event, put_off(item, Rest::Parked))
+                rest.with_item(event, put_off(item, Rest::Nowhere)).with_place(event, Rest::Parked)
             }
             Next::Dead if tried_by_nobody_else => {
-                go(rest.with_item(event, finished(item)), Step::ReadOn)
+                go(self.finish(case, rest, handler, item), Step::ReadOn)
             }
             Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
             Next::Delivered => unreachable!("it failed"),
             Next::Halt | Next::Hold => unreachable!("the policy is to skip, and nobody is gone"),
+        }
+    }
+
+    /// What was laid aside meanwhile, or let go, is woken once more: its wake may be spent, and this
+    /// handler may die before it reads on.
+    fn finish(&self, case: &Case, rest: Lane, handler: Handler, item: Item) -> Lane {
+        let finished = rest.with_item(handler.wake.event, finished(item));
+        match handler.in_place || case.bug == Some(Bug::FinishWhatWasLaidAside) {
+            true => finished,
+            false => finished.with_place(handler.wake.event, Rest::Released),
         }
     }
 

@@ -1,6 +1,5 @@
 //! A lane as the model sees it, and what may be said of it.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use domain::delivery::{Delivery, State};
@@ -26,13 +25,36 @@ pub(super) struct Lane {
     pub(super) opens: u8,
     pub(super) revivals: u8,
     pub(super) breaker: Breaker,
-    pub(super) posts: Vec<Posted>,
+    pub(super) live: Posts,
+    pub(super) revived: Posts,
+    /// POSTs of what is live, but the first of each event.
+    pub(super) repeats: u8,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Posted {
-    pub(super) event: u8,
-    pub(super) revivals: u8,
+/// More repeated POSTs are not told apart.
+const REPEATS_MAX: u8 = 3;
+
+/// What has been POSTed: no more of it than is asked for, or one state would be thousands.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Posts {
+    /// One bit for each event.
+    told: u16,
+    /// Of the events that were not late.
+    newest: u8,
+    /// One that was not late was POSTed after a newer one.
+    out_of_order: bool,
+}
+
+impl Posts {
+    fn with(self, event: u8, late: bool) -> Posts {
+        let bit = 1 << event;
+        let told = self.told | bit;
+        if late || self.told == told {
+            return Posts { told, ..self };
+        }
+        let out_of_order = self.out_of_order || event < self.newest;
+        Posts { told, newest: self.newest.max(event), out_of_order }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +84,24 @@ pub(super) enum Rest {
     Woken,
 }
 
+/// Where a delivery stood among those that `schedule` wakes. It never comes to the same place twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Due {
+    Nowhere,
+    Here,
+    Elsewhere,
+}
+
+impl Due {
+    pub(super) fn at_ms(self) -> Option<i64> {
+        match self {
+            Due::Nowhere => None,
+            Due::Here => Some(1),
+            Due::Elsewhere => Some(2),
+        }
+    }
+}
+
 /// The endpoint's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Breaker {
@@ -75,6 +115,8 @@ pub(super) struct Wake {
     pub(super) event: u8,
     pub(super) attempt: u8,
     pub(super) revivals: u8,
+    /// Where the delivery stood when this was sent.
+    pub(super) due: Due,
     /// Who had it before has died.
     pub(super) came_back: bool,
 }
@@ -99,7 +141,11 @@ impl Item {
     /// The wake that it needs as it stands.
     pub(super) fn wake(self, event: u8) -> Wake {
         let Item { attempts: attempt, revivals, .. } = self;
-        Wake { event, attempt, revivals, came_back: false }
+        Wake { event, attempt, revivals, due: self.due(), came_back: false }
+    }
+
+    pub(super) fn due(self) -> Due {
+        if self.rest == Rest::Nowhere { Due::Nowhere } else { Due::Here }
     }
 
     pub(super) fn is_revived(self) -> bool {
@@ -123,7 +169,7 @@ impl Item {
             halted: false,
             revivals: self.revivals.into(),
             next_at: (self.pending && self.timer).then(|| now() + soon),
-            due_at: None,
+            due_at: self.due().at_ms().map(|at| now() + SignedDuration::from_millis(at)),
             finished_at: (!self.pending && self.timer).then(now),
             sequence: self.sequence,
             last_sequence: self.last_sequence,
@@ -147,7 +193,9 @@ impl Lane {
             opens: case.opens,
             revivals: case.revivals,
             breaker: Breaker { open: false, listed: false },
-            posts: vec![],
+            live: Posts::default(),
+            revived: Posts::default(),
+            repeats: 0,
         }
     }
 
@@ -156,8 +204,25 @@ impl Lane {
     }
 
     pub(super) fn with_item(mut self, event: u8, item: Item) -> Lane {
-        self.items[usize::from(event) - 1] = Some(item);
+        let before = self.items[usize::from(event) - 1].replace(item);
+        if item.rest == Rest::Nowhere && before.is_some_and(|before| before.rest != Rest::Nowhere) {
+            self.leave(event);
+        }
         self
+    }
+
+    /// Whatever was sent for a delivery was sent for where it no longer is.
+    fn leave(&mut self, event: u8) {
+        let of_handlers = self.handlers.iter_mut().flat_map(|handler| {
+            handler.message.iter_mut().chain(std::iter::once(&mut handler.wake))
+        });
+        for wake in self.wakes.iter_mut().chain(of_handlers) {
+            if wake.event == event && wake.due == Due::Here {
+                wake.due = Due::Elsewhere;
+            }
+        }
+        self.wakes.sort();
+        self.handlers.sort();
     }
 
     /// Lays a delivery aside, or lets go of it.
@@ -165,11 +230,19 @@ impl Lane {
         for handler in self.handlers.iter_mut().filter(|handler| handler.wake.event == event) {
             handler.in_place = false;
         }
-        self.handlers.sort();
+        self.leave(event);
         let Some(item) = self.item(event) else { return self };
         let laid_aside = Item { timer: false, behind: false, ..item };
         let item = if rest == Rest::Held { laid_aside } else { item };
         self.with_item(event, Item { rest, ..item })
+    }
+
+    /// Wakes a delivery as it stands.
+    fn woken(self, event: u8) -> Lane {
+        match self.item(event) {
+            Some(item) => self.with_wake(item.wake(event)),
+            None => self,
+        }
     }
 
     pub(super) fn with_wake(mut self, wake: Wake) -> Lane {
@@ -236,7 +309,7 @@ impl Lane {
                 }
                 Rest::Held if listed && !open => {
                     let released = self.clone().with_place(event, Rest::Released);
-                    next.push(released.clone().with_wake(wake));
+                    next.push(released.clone().woken(event));
                     next.push(released);
                 }
                 // Two minutes later, when whoever was at work before has come to its end.
@@ -286,7 +359,7 @@ impl Lane {
             if before.is_none() || case.by_hand {
                 let due = lane.with_item(event, revived).with_place(event, Rest::Released);
                 if case.by_hand {
-                    next.push(due.clone().with_wake(revived.wake(event)));
+                    next.push(due.clone().woken(event));
                 }
                 next.push(due);
             }
@@ -315,34 +388,30 @@ impl Lane {
         self.is_at_rest(case) && self.items.iter().flatten().any(|item| item.pending)
     }
 
+    /// Notes a POST.
+    pub(super) fn with_post(self, case: &Case, wake: Wake) -> Lane {
+        let late = case
+            .arrivals
+            .iter()
+            .take_while(|other| **other != wake.event)
+            .any(|other| *other > wake.event);
+        if wake.revivals > 0 {
+            return Lane { revived: self.revived.with(wake.event, late), ..self };
+        }
+        let live = self.live.with(wake.event, late);
+        let again = u8::from(live == self.live);
+        Lane { repeats: (self.repeats + again).min(REPEATS_MAX), live, ..self }
+    }
+
     /// The events that were not late were first POSTed in the order in which they happened; those of
     /// a replay too.
     pub(super) fn is_in_order(&self, case: &Case) -> bool {
-        let late = |event: &u8| {
-            case.arrivals.iter().take_while(|other| *other != event).any(|other| other > event)
-        };
-        let are_sorted = |revived: bool| {
-            let posts = self.posts.iter().filter(|posted| (posted.revivals > 0) == revived);
-            let mut first = Vec::new();
-            for Posted { event, .. } in posts.filter(|posted| !late(&posted.event)) {
-                if !first.contains(event) {
-                    first.push(*event);
-                }
-            }
-            first.is_sorted()
-        };
-        are_sorted(false) && (case.by_hand || are_sorted(true))
+        !self.live.out_of_order && (case.by_hand || !self.revived.out_of_order)
     }
 
     pub(super) fn is_numbered(&self) -> bool {
         let mut sequences: Vec<_> = self.items.iter().flatten().map(|item| item.sequence).collect();
         sequences.sort();
         sequences.iter().copied().eq(1..=sequences.len() as u64)
-    }
-
-    /// Of what is live.
-    pub(super) fn repeats(&self) -> usize {
-        let live = || self.posts.iter().filter(|posted| posted.revivals == 0);
-        live().count() - live().collect::<HashSet<_>>().len()
     }
 }

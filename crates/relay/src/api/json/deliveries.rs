@@ -16,8 +16,7 @@ use super::{fields, notifications};
 use crate::api::Api;
 use crate::deliver::webhook_id;
 use crate::queue::Wake;
-use crate::schedule::NOTICE;
-use crate::store::{ATTEMPTS_MAX, DeliveryRecord, Lane, Revived, Standing, StandingCursor};
+use crate::store::{ATTEMPTS_MAX, DeliveryRecord, Lane, NOTICE, Revived, Standing, StandingCursor};
 
 /// One notification on its way to one subscription.
 #[derive(Serialize, ToSchema)]

@@ -19,6 +19,7 @@ use super::item::{Attributes, read, text};
 use super::table::Read;
 use super::{Lane, Store, StoreError, failed};
 
+pub(crate) use parked::NOTICE;
 pub use parked::Parked;
 pub use put::Put;
 pub(crate) use revive::{ATTEMPTS_MAX, Revived};

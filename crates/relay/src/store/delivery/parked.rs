@@ -1,7 +1,7 @@
 //! Parked deliveries, by the sparse index.
 
 use domain::event::EventKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::queue::Wake;
@@ -22,9 +22,14 @@ pub struct Parked {
 impl Parked {
     pub(crate) fn wake(self) -> Wake {
         let first = Wake::first(self.lane, self.key, self.attempts_made);
-        Wake { revivals: self.revivals, ..first }
+        let due_at_ms = Some(self.due_at.as_millisecond());
+        Wake { revivals: self.revivals, due_at_ms, ..first }
     }
 }
+
+/// What becomes due no earlier than this from now is woken in time: a run of `schedule` looks a minute
+/// ahead, and has looked at the minute that comes. Longer than a handler may run.
+pub(crate) const NOTICE: SignedDuration = SignedDuration::from_mins(2);
 
 /// Deliveries at rest that are read at once.
 const AT_REST_PAGE: i32 = 100;

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::{Attempt, Delivery, State};
-use jiff::Timestamp;
+use domain::event::EventKey;
+use jiff::{SignedDuration, Timestamp};
 
 use super::LIVE;
+use super::parked::NOTICE;
 use crate::store::item::{Attributes, EXPIRES, RETENTION, expiry, number, text};
 use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::CONFLICTS_MAX;
@@ -25,24 +27,25 @@ pub enum Settled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
     Delivered,
-    /// With it the subscription comes to its end. `schedule` comes by once more at this time, should
-    /// the handler die before it has seen to that.
-    DeliveredLast {
-        again_at: Timestamp,
-    },
+    /// With it the subscription comes to its end. `schedule` comes by once more, should the handler
+    /// die before it has seen to that.
+    DeliveredLast,
     Dead,
 }
 
-/// What must still be as it was read, for a write to be made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unchanged {
-    /// It is pending, and was not revived meanwhile.
-    State,
-    /// And nobody has written an attempt.
-    Attempts,
-    /// And nobody has put it into the index, or let go of it.
-    AttemptsAndPlace,
+/// What must still be as it was read, for a write to be made, besides that the delivery is pending
+/// and was not revived.
+#[derive(Clone, Copy)]
+struct Unchanged {
+    /// Nobody has written an attempt.
+    attempts: bool,
+    /// Nobody has put it into the index, or let go of it.
+    place: bool,
 }
+
+const NOTHING: Unchanged = Unchanged { attempts: false, place: false };
+const ATTEMPTS: Unchanged = Unchanged { attempts: true, place: false };
+const ATTEMPTS_AND_PLACE: Unchanged = Unchanged { attempts: true, place: true };
 
 impl Store {
     /// Writes a failed attempt, with the time of the next: in the table (`parked`), or in the queue,
@@ -64,28 +67,21 @@ impl Store {
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
         let action = "write a failed attempt";
+        set.remove(&["behind"]);
         if parked {
-            set.set(DUE, text(key::due(next_at, &delivery.key)));
-            set.set(DUE_AT, text(domain::event::sortable(next_at)));
-            set.remove(&["behind"]);
-            return self.settle(action, lane, delivery, set, Unchanged::Attempts).await;
+            set.put_at(key::due(next_at, &delivery.key), next_at);
+            return self.settle(action, lane, delivery, set, ATTEMPTS).await;
         }
-        let mut laid_aside = set.clone();
-        laid_aside.remove(&["behind"]);
-        set.remove(&["behind", DUE, DUE_AT]);
-        match self.settle(action, lane, delivery, set, Unchanged::AttemptsAndPlace).await? {
+        let laid_aside = set.clone();
+        set.remove(&[DUE, DUE_AT]);
+        match self.settle(action, lane, delivery, set, ATTEMPTS_AND_PLACE).await? {
             Settled::Done => Ok(Settled::Done),
-            Settled::Changed => {
-                self.settle(action, lane, delivery, laid_aside, Unchanged::Attempts).await
-            }
+            Settled::Changed => self.settle(action, lane, delivery, laid_aside, ATTEMPTS).await,
         }
     }
 
-    /// Writes the last attempt and that the delivery is finished.
-    ///
-    /// A success counts whatever others wrote meanwhile, giving up does not. Where another handler
-    /// has written, what it parked stays parked: should this one die before it goes on, the lane is
-    /// taken up from there.
+    /// Writes the last attempt and that the delivery is finished. A success counts whatever others
+    /// wrote meanwhile, giving up does not.
     pub async fn finish(
         &self,
         lane: &Lane,
@@ -97,30 +93,20 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let action = "finish a delivery";
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
-        set.finished(now);
         if finish == Finish::Dead {
             set.set("state", text(State::Dead.name()));
             set.set(STANDING, text(key::dead(&delivery.tenant)));
             set.set(STANDING_SINCE, text(domain::event::sortable(now)));
-            set.remove(&["next_at", DUE, DUE_AT]);
-            return self.settle(action, lane, delivery, set, Unchanged::Attempts).await;
+            return self.end(action, lane, delivery, set, ATTEMPTS, now).await;
         }
         set.set("state", text(State::Delivered.name()));
-        let mut beside_another = set.clone();
-        beside_another.remove(&[STANDING, STANDING_SINCE]);
-        if let Finish::DeliveredLast { again_at } = finish {
-            set.set(DUE, text(key::due(again_at, &delivery.key)));
-            set.set(DUE_AT, text(domain::event::sortable(again_at)));
-            set.remove(&["next_at", STANDING, STANDING_SINCE]);
-        } else {
-            set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
+        set.remove(&[STANDING, STANDING_SINCE]);
+        if finish == Finish::DeliveredLast {
+            set.finished(now);
+            set.put_at_once_more(&delivery.key, now);
+            return self.settle(action, lane, delivery, set, NOTHING).await;
         }
-        match self.settle(action, lane, delivery, set, Unchanged::Attempts).await? {
-            Settled::Done => Ok(Settled::Done),
-            Settled::Changed => {
-                self.settle(action, lane, delivery, beside_another, Unchanged::State).await
-            }
-        }
+        self.end(action, lane, delivery, set, NOTHING, now).await
     }
 
     /// Writes the last attempt of a delivery whose order waits until somebody acts. In the index it is
@@ -134,12 +120,11 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
         set.set("halted", AttributeValue::Bool(true));
-        set.set(DUE, text(key::halted(&lane.subscription)));
-        set.set(DUE_AT, text(domain::event::sortable(attempt.at)));
+        set.put_at(key::halted(&lane.subscription), attempt.at);
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
         set.remove(&["behind", "next_at"]);
-        self.settle("halt a delivery", lane, delivery, set, Unchanged::Attempts).await
+        self.settle("halt a delivery", lane, delivery, set, ATTEMPTS).await
     }
 
     /// Lays a delivery aside until its endpoint takes deliveries again; with the attempt that showed
@@ -155,12 +140,13 @@ impl Store {
             Some((attempt, answer)) => Settling::new(delivery.attempts_made, attempt, answer),
             None => Settling::without_attempt(),
         };
-        set.set(DUE, text(key::held(&lane.subscription)));
-        set.set(DUE_AT, text(domain::event::sortable(now)));
+        // Another place than before, or a spent wake could be taken for the one that is to come.
+        let next = delivery.due_at.map(|before| before + SignedDuration::from_millis(1));
+        set.put_at(key::held(&lane.subscription), next.map_or(now, |next| next.max(now)));
         set.set(STANDING, text(key::undelivered(&delivery.tenant)));
         set.set_once(STANDING_SINCE, text(domain::event::sortable(now)));
         set.remove(&["behind", "next_at"]);
-        self.settle("hold a delivery", lane, delivery, set, Unchanged::Attempts).await
+        self.settle("hold a delivery", lane, delivery, set, ATTEMPTS).await
     }
 
     /// Marks a delivery as made pointless by a newer one.
@@ -171,10 +157,34 @@ impl Store {
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
         let mut set = Settling::without_attempt();
-        set.finished(now);
         set.set("state", text(State::Superseded.name()));
-        set.remove(&[DUE, DUE_AT, "next_at", STANDING, STANDING_SINCE]);
-        self.settle("supersede a delivery", lane, delivery, set, Unchanged::Attempts).await
+        set.remove(&[STANDING, STANDING_SINCE]);
+        self.end("supersede a delivery", lane, delivery, set, ATTEMPTS, now).await
+    }
+
+    /// Makes the last write of a delivery, which takes it out of the index. If another handler has
+    /// put it there meanwhile, `schedule` comes by once more: the wake of that one is spent, and ours
+    /// may be the same one, so that nobody would go on with the lane if we die now.
+    async fn end(
+        &self,
+        action: &'static str,
+        lane: &Lane,
+        delivery: &Delivery,
+        mut set: Settling,
+        unchanged: Unchanged,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        set.finished(now);
+        let mut once_more = set.clone();
+        set.remove(&[DUE, DUE_AT]);
+        let in_place = Unchanged { place: true, ..unchanged };
+        match self.settle(action, lane, delivery, set, in_place).await? {
+            Settled::Done => Ok(Settled::Done),
+            Settled::Changed => {
+                once_more.put_at_once_more(&delivery.key, now);
+                self.settle(action, lane, delivery, once_more, unchanged).await
+            }
+        }
     }
 
     async fn settle(
@@ -185,7 +195,8 @@ impl Store {
         settling: Settling,
         unchanged: Unchanged,
     ) -> Result<Settled, StoreError> {
-        let Settling { mut names, mut values, expression } = settling;
+        let expression = settling.expression();
+        let Settling { mut names, mut values, .. } = settling;
         names.insert("#state".into(), "state".into());
         values.insert(":pending".into(), text(State::Pending.name()));
         let mut condition = match delivery.revivals {
@@ -195,11 +206,11 @@ impl Store {
                 "#state = :pending AND revivals = :revivals".to_owned()
             }
         };
-        if unchanged != Unchanged::State {
+        if unchanged.attempts {
             condition.push_str(" AND attempts_made = :made");
             values.insert(":made".into(), number(delivery.attempts_made));
         }
-        if unchanged == Unchanged::AttemptsAndPlace {
+        if unchanged.place {
             names.insert("#place".into(), DUE_AT.into());
             match delivery.due_at {
                 None => condition.push_str(" AND attribute_not_exists(#place)"),
@@ -240,7 +251,8 @@ impl Store {
 /// The update that writes one attempt.
 #[derive(Clone)]
 struct Settling {
-    expression: String,
+    set: String,
+    removed: Vec<&'static str>,
     names: HashMap<String, String>,
     values: Attributes,
 }
@@ -249,9 +261,9 @@ impl Settling {
     fn new(attempts_made: u32, attempt: &Attempt, answer: &str) -> Settling {
         let names = [("#attempts", "attempts"), ("#made", ATTEMPTS_MADE), ("#answer", "answer")];
         Settling {
-            expression: "SET #attempts = list_append(#attempts, :attempt), #made = :next, \
-                         #answer = :answer"
+            set: "#attempts = list_append(#attempts, :attempt), #made = :next, #answer = :answer"
                 .into(),
+            removed: Vec::new(),
             names: names.into_iter().map(|(mark, name)| (mark.into(), name.into())).collect(),
             values: Attributes::from([
                 (":attempt".into(), AttributeValue::L(vec![attempt_value(attempt)])),
@@ -262,11 +274,19 @@ impl Settling {
     }
 
     fn without_attempt() -> Settling {
-        // Something has to come before the first comma.
         Settling {
-            expression: "SET attempts_made = attempts_made".into(),
+            // Something has to come before the first comma.
+            set: "attempts_made = attempts_made".into(),
+            removed: Vec::new(),
             names: HashMap::new(),
             values: Attributes::new(),
+        }
+    }
+
+    fn expression(&self) -> String {
+        match self.removed.is_empty() {
+            true => format!("SET {}", self.set),
+            false => format!("SET {} REMOVE #{}", self.set, self.removed.join(", #")),
         }
     }
 
@@ -274,27 +294,38 @@ impl Settling {
     fn finished(&mut self, now: Timestamp) {
         self.set("finished_at", serde_text(now));
         self.set(EXPIRES, number(expiry(RETENTION, now)));
+        self.remove(&["next_at"]);
     }
 
-    /// Only before [`Settling::remove`].
+    /// Puts it into the index.
+    fn put_at(&mut self, place: String, at: Timestamp) {
+        self.set(DUE, text(place));
+        self.set(DUE_AT, text(domain::event::sortable(at)));
+    }
+
+    /// Has `schedule` come by once more, when whoever is at work now has come to the end.
+    fn put_at_once_more(&mut self, key: &EventKey, now: Timestamp) {
+        let at = now + NOTICE;
+        self.put_at(key::due(at, key), at);
+    }
+
     fn set(&mut self, name: &str, value: AttributeValue) {
         self.set_to(name, &format!(":{name}"), value);
     }
 
-    /// Sets what is not there yet. Only before [`Settling::remove`].
+    /// Sets what is not there yet.
     fn set_once(&mut self, name: &str, value: AttributeValue) {
         self.set_to(name, &format!("if_not_exists(#{name}, :{name})"), value);
     }
 
     fn set_to(&mut self, name: &str, to: &str, value: AttributeValue) {
-        self.expression.push_str(&format!(", #{name} = {to}"));
+        self.set.push_str(&format!(", #{name} = {to}"));
         self.names.insert(format!("#{name}"), name.into());
         self.values.insert(format!(":{name}"), value);
     }
 
-    fn remove(&mut self, names: &[&str]) {
-        let marks: Vec<_> = names.iter().map(|name| format!("#{name}")).collect();
-        self.expression.push_str(&format!(" REMOVE {}", marks.join(", ")));
+    fn remove(&mut self, names: &[&'static str]) {
+        self.removed.extend(names);
         self.names.extend(names.iter().map(|name| (format!("#{name}"), (*name).into())));
     }
 }
