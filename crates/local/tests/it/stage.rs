@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use local::World;
 use relay::Dice;
@@ -77,6 +77,18 @@ impl Stage {
 
     /// Asks the relay's own API as the tenant, and gives the JSON of its good answer.
     pub(crate) async fn api(&self, method: &str, below: &str, body: Value) -> Value {
+        let (status, answer) = self.answer(method, below, body).await;
+        assert!(status.is_success(), "{method} {below}: {status} {answer}");
+        answer
+    }
+
+    /// The same, whatever the answer.
+    pub(crate) async fn answer(
+        &self,
+        method: &str,
+        below: &str,
+        body: Value,
+    ) -> (StatusCode, Value) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         let request = Request::builder()
             .method(method)
@@ -88,8 +100,7 @@ impl Stage {
         let response = self.world.router().oneshot(request).await.unwrap();
         let status = response.status();
         let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
-        assert!(status.is_success(), "{method} {below}: {status} {body:?}");
-        serde_json::from_slice(&body).unwrap_or_default()
+        (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// Attempts that were made of the first delivery of an order to the first subscription.
