@@ -18,6 +18,10 @@ use crate::subscription::Policy;
 /// overtaking. Longer than a handler may run.
 pub const FINISHED_GRACE: SignedDuration = SignedDuration::from_secs(90);
 
+/// A wake that is ahead of its attempt looks again after this long. Who sent it has then written the
+/// attempt, or is dead: as long as a handler may run.
+pub const AHEAD_WAIT: SignedDuration = SignedDuration::from_secs(60);
+
 /// SQS delays a message by 900 s at most; longer waits are parked in the table. (AWS: SQS quotas.)
 pub const QUEUE_DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 
@@ -27,9 +31,7 @@ pub enum Placing {
     /// It stands there and somebody comes to it.
     Done,
     /// It stands there, but the handler that put it may have died before it sent the wake.
-    Wake {
-        attempts_made: u32,
-    },
+    Wake(Seen),
     Put(Place),
 }
 
@@ -51,7 +53,7 @@ pub fn place(key: &EventKey, newest: Option<&Delivery>, before: Option<&Delivery
         // What is revived was finished, so its wake was sent.
         let has_wake_of_its_own = is_live(own) && !own.behind;
         return match has_wake_of_its_own {
-            true => Placing::Wake { attempts_made: own.attempts_made },
+            true => Placing::Wake(Seen::of(own)),
             false => Placing::Done,
         };
     }
@@ -80,7 +82,7 @@ pub enum Turn {
 }
 
 /// A delivery as it stood when its wake was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// Attempts that had been made.
     pub attempts_made: u32,
@@ -118,10 +120,14 @@ pub fn turn(delivery: &Delivery, seen: Seen, came_back: bool, now: Timestamp) ->
     if is.attempts_made > seen.attempts_made || delivery.halted {
         return Turn::Stale;
     }
-    // It was laid aside or let go meanwhile, by a handler of the same wake: that is spent, and would not
-    // come back to anybody who dies on the way. A wake that is ahead of its attempt stands for itself.
-    if is.attempts_made == seen.attempts_made && is.due_at_ms != seen.due_at_ms {
-        return Turn::Stale;
+    // It was laid aside or let go meanwhile, maybe by a handler of the same wake: that is spent then, and
+    // would not come back to anybody who dies on the way. Where the wake is ahead of its attempt, it may
+    // also be that the delivery still stands where it is about to be taken away.
+    if is.due_at_ms != seen.due_at_ms {
+        return match is.attempts_made == seen.attempts_made {
+            true => Turn::Stale,
+            false => Turn::Later(AHEAD_WAIT),
+        };
     }
     match delivery.next_at.map(|at| now.duration_until(at)) {
         // Only what is parked waits for that long, and `schedule` wakes it.

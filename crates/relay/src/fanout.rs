@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::delivery::{Delivery, State};
-use domain::lane::{self, Place, Placing};
+use domain::lane::{self, Place, Placing, Seen};
 use domain::notification::{Malformed, Notification};
 use domain::order;
 use domain::record::OrderRecord;
@@ -328,19 +328,19 @@ pub(crate) async fn place(
             }
             newest => newest.clone(),
         };
-        let attempt = match lane::place(&event.key, newest.as_ref(), before.as_ref()) {
+        let seen = match lane::place(&event.key, newest.as_ref(), before.as_ref()) {
             Placing::Done => return Ok(()),
-            Placing::Wake { attempts_made } => attempts_made,
+            Placing::Wake(seen) => seen,
             Placing::Put(place) => {
                 let fresh = fresh(&place, event, tenant)?;
                 match fanout.store.put_delivery(lane, &place, &fresh).await? {
                     Put::Changed => continue,
                     Put::Done if fresh.behind => return Ok(()),
-                    Put::Done => 0,
+                    Put::Done => Seen::default(),
                 }
             }
         };
-        let wake = Wake::first(lane.clone(), event.key.clone(), attempt);
+        let wake = Wake::new(lane.clone(), event.key.clone(), seen);
         return Ok(fanout.wakes.send(&wake, SignedDuration::ZERO).await?);
     }
     Err(FanoutError::Contended)

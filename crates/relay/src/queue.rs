@@ -87,12 +87,13 @@ impl Wakes {
 impl Wake {
     /// For the next attempt of a delivery as it stands.
     pub fn of(lane: Lane, delivery: &Delivery) -> Wake {
-        Wake::first(lane, delivery.key.clone(), 0).seeing(Seen::of(delivery))
+        Wake::new(lane, delivery.key.clone(), Seen::of(delivery))
     }
 
-    /// For the next attempt of a delivery that is live.
-    pub fn first(lane: Lane, key: EventKey, attempt: u32) -> Wake {
-        Wake { lane, key, attempt, revivals: 0, due_at_ms: None, aside: false, slot: None }
+    /// The same, as far as it is known.
+    pub fn new(lane: Lane, key: EventKey, seen: Seen) -> Wake {
+        let Seen { attempts_made: attempt, revivals, due_at_ms } = seen;
+        Wake { lane, key, attempt, revivals, due_at_ms, aside: false, slot: None }
     }
 
     /// For the attempt after this one, which failed.

@@ -3,8 +3,8 @@
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::{
-    self, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Seen, Turn, Walk,
-    after_attempt, place, turn, walk,
+    self, AHEAD_WAIT, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Seen, Turn,
+    Walk, after_attempt, place, turn, walk,
 };
 use domain::retry::WAITS;
 use domain::subscription::Policy;
@@ -75,7 +75,9 @@ fn a_repeat_sends_the_wake_that_may_be_missing_and_puts_nothing() {
         assert_eq!(place(&key(5), Some(&newest), Some(&own)), placing, "also behind newer ones");
     };
     let own = delivery(5, State::Pending);
-    check(Delivery { attempts_made: 2, ..own.clone() }, Placing::Wake { attempts_made: 2 });
+    check(Delivery { attempts_made: 2, ..own.clone() }, Placing::Wake(seen(2, 0)));
+    let parked = Delivery { due_at: Some(now()), ..own.clone() };
+    check(parked.clone(), Placing::Wake(Seen::of(&parked)));
     check(Delivery { behind: true, ..own.clone() }, Placing::Done);
     check(Delivery { revivals: 1, ..own }, Placing::Done);
     check(delivery(5, State::Delivered), Placing::Done);
@@ -95,7 +97,8 @@ fn a_wake_from_before_a_delivery_was_laid_aside_is_stale() {
             let expected = if due_at == other { Turn::Post } else { Turn::Stale };
             assert_eq!(turn(&at(due_at), Seen::of(&at(other)), false, now()), expected);
         }
-        assert_eq!(turn(&at(due_at), seen(2, 0), false, now()), Turn::Post, "it is ahead");
+        let ahead = if due_at.is_none() { Turn::Post } else { Turn::Later(AHEAD_WAIT) };
+        assert_eq!(turn(&at(due_at), seen(2, 0), false, now()), ahead);
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::delivery::{Attempt, Delivery, ErrorClass, State};
+use domain::lane::Seen;
 use jiff::{SignedDuration, Timestamp};
 use relay::queue::{Arrival, Wake};
 use relay::store::{Lane, Settled, StoredEvent};
@@ -263,7 +264,8 @@ async fn fanout(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
 fn wake_of(stage: &Stage, event: &StoredEvent, attempt: u32) -> anyhow::Result<Wake> {
     let subscription = stage.samples.wake()?.lane.subscription;
     let lane = Lane { subscription, subject: event.subject.clone() };
-    Ok(Wake::first(lane, event.key.clone(), attempt))
+    let seen = Seen { attempts_made: attempt, ..Seen::default() };
+    Ok(Wake::new(lane, event.key.clone(), seen))
 }
 
 /// The delivery that a wake names.
@@ -354,13 +356,14 @@ async fn schedule(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
     let event = events.last().context("no event is left for schedule")?;
     let wake = wake_of(stage, event, 2)?;
     let woken = || -> anyhow::Result<usize> {
-        Ok(wakes(stage)?.into_iter().filter(|one| *one == wake).count())
+        let sent = wakes(stage)?.into_iter();
+        Ok(sent.filter(|one| (&one.key, one.attempt) == (&wake.key, wake.attempt)).count())
     };
 
     report
         .check(
             "schedule: wakes what is due in the coming minute, and writes how far it is",
-            async {
+            Box::pin(async {
                 let now = stage.world.clock.now();
                 park(stage, &wake, now + SignedDuration::from_secs(30)).await?;
                 ensure!(lambda.done(sample).await? == Value::Null);
@@ -368,7 +371,7 @@ async fn schedule(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
                 let through = stage.world.store.woken_through().await?.context("no cursor")?;
                 ensure!(through > now && through <= now + SignedDuration::from_mins(2));
                 Ok(())
-            },
+            }),
         )
         .await;
     report

@@ -1,10 +1,12 @@
 //! Two handlers at one delivery, of which one has died, or stood still.
 
 use domain::delivery::{Attempt, Delivery, ErrorClass};
+use domain::lane::Seen;
 use jiff::SignedDuration;
 use relay::egress::{Answer, Egress};
 use relay::queue::Wake;
-use relay::store::{Lane, Settled};
+use relay::store::{Lane, Parked, Settled};
+use serde_json::Value;
 use simulator::aws::{Fault, Message};
 
 use crate::stage::{ORDER, Stage, state};
@@ -17,6 +19,13 @@ async fn put(stage: &Stage) -> (Lane, Delivery, Message) {
     let lane = Lane { subscription: stage.subscription.clone(), subject: ORDER.into() };
     let delivery = stage.world.store.newest(&lane, None).await.unwrap().unwrap();
     (lane, delivery, message)
+}
+
+/// The wake that `schedule` sends.
+fn woken(lane: Lane, parked: Parked) -> Wake {
+    let due_at_ms = Some(parked.due_at.as_millisecond());
+    let Parked { key, attempts_made, revivals, .. } = parked;
+    Wake::new(lane, key, Seen { attempts_made, revivals, due_at_ms })
 }
 
 fn failed(stage: &Stage) -> Attempt {
@@ -58,15 +67,17 @@ async fn a_wake_whose_handler_died_goes_on_at_once() {
 #[tokio::test]
 async fn a_failure_that_is_written_late_takes_away_nothing_that_was_laid_aside() {
     let stage = Stage::new(0, None).await;
-    let (lane, delivery, _) = put(&stage).await;
+    let (lane, delivery, message) = put(&stage).await;
     let (store, now) = (&stage.world.store, stage.clock.now());
     // The next wake has come before the attempt was written, and found the breaker open.
     store.hold(&lane, &delivery, None, now).await.unwrap();
     let retry_at = now + SignedDuration::from_secs(5);
     let late = store.put_off(&lane, &delivery, &failed(&stage), "", retry_at, false).await;
     assert_eq!(late.unwrap(), Settled::Done);
-    let (held, _) = store.held(&stage.subscription, None).await.unwrap();
-    assert_eq!(held.iter().map(|one| one.attempts_made).collect::<Vec<_>>(), [1]);
+    stage.aws.queue(local::WAKES).delete(&message.receipt);
+    assert!(stage.is_quiet());
+    stage.run_for(SignedDuration::from_mins(5)).await;
+    assert_eq!(stage.told(), ["FOC"]);
 }
 
 #[tokio::test]
@@ -93,7 +104,8 @@ async fn a_wake_whose_write_was_turned_away_goes_round_once_more() {
         })
     })
     .unwrap();
-    let wake = Wake::first(lane.clone(), delivery.key.clone(), 1);
+    let seen = Seen { attempts_made: 1, ..Seen::default() };
+    let wake = Wake::new(lane.clone(), delivery.key.clone(), seen);
     let body = serde_json::to_string(&wake).unwrap();
     stage.world.handle_wake(local::WAKES, &Message { body, ..message }).await;
 
@@ -147,9 +159,107 @@ async fn a_spent_wake_takes_up_nothing_that_was_laid_aside() {
     stage.world.handle_wake(local::WAKES, &message).await;
     assert_eq!(stage.endpoint.received().len(), 0);
     let held = store.held(&stage.subscription, None).await.unwrap().0.remove(0);
-    let due_at_ms = Some(held.due_at.as_millisecond());
-    let wake = Wake { due_at_ms, ..Wake::first(lane, held.key, held.attempts_made) };
-    let body = serde_json::to_string(&wake).unwrap();
+    let body = serde_json::to_string(&woken(lane, held)).unwrap();
     stage.world.handle_wake(local::WAKES, &Message { body, ..message }).await;
     assert_eq!(stage.endpoint.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wake_that_is_ahead_takes_up_nothing_that_was_laid_aside() {
+    let stage = Stage::new(0, None).await;
+    let (lane, delivery, message) = put(&stage).await;
+    let store = &stage.world.store;
+    // A handler's POST has failed; it has sent the next wake, and stalls before it writes. The queue
+    // gives that wake twice. One handler finds the breaker open, and is done with it.
+    store.hold(&lane, &delivery, None, stage.clock.now()).await.unwrap();
+    // The other looks only now.
+    let seen = Seen { attempts_made: 1, ..Seen::default() };
+    let body = serde_json::to_string(&Wake::new(lane.clone(), delivery.key.clone(), seen)).unwrap();
+    stage.world.handle_wake(local::WAKES, &Message { body, ..message }).await;
+    assert_eq!(stage.endpoint.received().len(), 0);
+
+    let at = stage.clock.now() + SignedDuration::from_secs(5);
+    let late = store.put_off(&lane, &delivery, &failed(&stage), "", at, false).await;
+    assert_eq!(late.unwrap(), Settled::Done);
+    stage.run_for(SignedDuration::from_mins(5)).await;
+    assert_eq!(stage.told(), ["FOC"]);
+    assert!(stage.is_quiet());
+}
+
+#[tokio::test]
+async fn a_failure_that_is_written_while_a_probe_is_made_is_not_the_end_of_the_lane() {
+    let mut stage = Stage::new(0, None).await;
+    let (lane, delivery, first) = put(&stage).await;
+    stage.post_accepted(&state("COMPLETE", 2)).await;
+    stage.world.fan_out_batch().await;
+    // A handler's POST has failed; it has sent the next wake, and stalls before it writes. That wake
+    // finds the breaker open. Then comes a probe, which the queue gives twice.
+    stage.world.store.hold(&lane, &delivery, None, stage.clock.now()).await.unwrap();
+    let held = stage.world.store.held(&stage.subscription, None).await.unwrap().0.remove(0);
+    let body = serde_json::to_string(&woken(lane.clone(), held)).unwrap();
+    let probe = Message { body, ..first.clone() };
+    let to_the_endpoint = stage.world.deliver.egress.clone();
+    let meanwhile = {
+        let (world, probe, late) = (stage.world.clone(), probe.clone(), failed(&stage));
+        move || {
+            let (world, probe, late) = (world.clone(), probe.clone(), late.clone());
+            let (lane, delivery) = (lane.clone(), delivery.clone());
+            async move {
+                // The first handler writes, and the probe's copy is found stale.
+                let retry_at = late.at + SignedDuration::from_secs(5);
+                let written = world.store.put_off(&lane, &delivery, &late, "", retry_at, false);
+                assert_eq!(written.await.unwrap(), Settled::Done);
+                world.handle_wake(local::WAKES, &probe).await;
+            }
+        }
+    };
+    stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
+        let meanwhile = meanwhile();
+        Box::pin(async move {
+            meanwhile.await;
+            Ok(Answer::of(200, ""))
+        })
+    })
+    .unwrap();
+    // It delivers, and dies before it reads on.
+    stage.aws.inject(|call| (call.operation == "Query").then_some(Fault::Refuse));
+    stage.world.handle_wake(local::WAKES, &probe).await;
+    stage.aws.heal();
+    stage.aws.queue(local::WAKES).delete(&first.receipt);
+    assert!(stage.is_quiet());
+
+    stage.world.deliver.egress = to_the_endpoint;
+    stage.run_for(SignedDuration::from_mins(5)).await;
+    assert_eq!(stage.told(), ["COMPLETE"]);
+}
+
+#[tokio::test]
+async fn a_retry_by_hand_during_an_attempt_does_not_put_off_the_next() {
+    let mut stage = Stage::new(0, None).await;
+    stage.world.run_schedule().await;
+    let (_, _, message) = put(&stage).await;
+    stage.clock.advance(SignedDuration::from_secs(55));
+    let to_the_endpoint = stage.world.deliver.egress.clone();
+    let found = stage.api("GET", "/notifications?status=FOC", Value::Null).await;
+    let id = found["items"][0]["id"].as_str().unwrap();
+    let path = format!("/notifications/{id}/deliveries/{}/retry", stage.subscription);
+    let (client, clock) = (stage.client(), stage.clock.clone());
+    let world = stage.world.clone();
+    stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
+        let (client, path) = (client.clone(), path.clone());
+        let (world, clock) = (world.clone(), clock.clone());
+        Box::pin(async move {
+            assert!(client.ask("POST", &path, Value::Null).await.0.is_success());
+            // Schedule reads the minute for which the retry is down.
+            clock.advance(SignedDuration::from_secs(6));
+            world.run_schedule().await;
+            clock.advance(SignedDuration::from_secs(6));
+            Ok(Answer::of(500, ""))
+        })
+    })
+    .unwrap();
+    stage.world.handle_wake(local::WAKES, &message).await;
+    stage.world.deliver.egress = to_the_endpoint;
+    stage.run_for(SignedDuration::from_mins(4)).await;
+    assert_eq!(stage.told(), ["FOC"]);
 }

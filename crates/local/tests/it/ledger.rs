@@ -428,3 +428,23 @@ async fn what_waits_for_a_slot_of_a_limited_rate_breaks_nothing() {
     stage.run_for(SignedDuration::from_hours(1) + secs(10)).await;
     assert_eq!(stage.endpoint.received().len(), 2);
 }
+
+#[tokio::test]
+async fn what_was_parked_and_lost_its_wakes_is_recovered() {
+    let waits = vec![SignedDuration::from_mins(30), secs(5)];
+    let stage = Stage::new(1, Some(waits)).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.run_for(secs(10)).await;
+    // That of the second look too.
+    for _ in 0..70 {
+        stage.clock.advance(secs(60));
+        stage.world.run_schedule().await;
+        for wake in stage.world.receive_wakes(local::WAKES, 10) {
+            stage.aws.queue(local::WAKES).delete(&wake.receipt);
+        }
+    }
+    stage.clock.advance(SignedDuration::from_hours(3));
+    assert_eq!(recover(&stage).await.stored, 1);
+    stage.run_for(secs(10)).await;
+    assert_eq!(stage.told(), ["FOC"]);
+}

@@ -77,30 +77,25 @@ impl Stage {
 
     /// Asks the relay's own API as the tenant, and gives the JSON of its good answer.
     pub(crate) async fn api(&self, method: &str, below: &str, body: Value) -> Value {
-        let (status, answer) = self.answer(method, below, body).await;
+        let (status, answer) = self.client().ask(method, below, body).await;
         assert!(status.is_success(), "{method} {below}: {status} {answer}");
         answer
     }
 
-    /// The same, whatever the answer.
-    pub(crate) async fn answer(
-        &self,
-        method: &str,
-        below: &str,
-        body: Value,
-    ) -> (StatusCode, Value) {
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/relay/v1/tenants/{TENANT}{below}"))
-            .header("authorization", format!("Bearer {}", self.tenant_login.token()))
-            .header("content-type", "application/json")
-            .body(body)
-            .unwrap();
-        let response = self.world.router().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
+    /// The tenant, at the API.
+    pub(crate) fn client(&self) -> Client {
+        Client { router: self.world.router(), token: self.tenant_login.token() }
+    }
+
+    /// How many deliveries are pending.
+    pub(crate) async fn pending(&self) -> i32 {
+        let scan = self.dynamodb().scan().table_name("hookline");
+        let scan = scan.filter_expression("begins_with(pk, :lane) AND #state = :pending");
+        let scan = scan.expression_attribute_names("#state", "state");
+        let scan = scan.expression_attribute_values(":lane", AttributeValue::S("LANE#".into()));
+        let scan =
+            scan.expression_attribute_values(":pending", AttributeValue::S("pending".into()));
+        scan.send().await.unwrap().count
     }
 
     /// Attempts that were made of the first delivery of an order to the first subscription.
@@ -172,6 +167,30 @@ impl Stage {
             [local::WAKES, local::ASIDE, local::WAKES_DEAD, local::INBOX, local::INBOX_DEAD];
         queues.iter().all(|name| self.aws.queue(name).is_empty())
             && self.aws.stream().batch(1).is_empty()
+    }
+}
+
+/// Asks the relay's own API as the tenant.
+#[derive(Clone)]
+pub(crate) struct Client {
+    router: Router,
+    token: String,
+}
+
+impl Client {
+    pub(crate) async fn ask(&self, method: &str, below: &str, body: Value) -> (StatusCode, Value) {
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/relay/v1/tenants/{TENANT}{below}"))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(body)
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) enum Fanout {
     Read,
     ReadBefore { newest: u8, seen: Item },
     Put { behind: Option<u8>, sequence: u64, newest: Option<u8> },
-    Send { attempt: u8 },
+    Send { wake: Wake },
     Sent,
 }
 
@@ -32,8 +32,9 @@ impl Lane {
             };
             match lane::place(&key(event), newest.as_ref(), before.as_ref()) {
                 Placing::Done => done(self.clone()),
-                Placing::Wake { attempts_made } => {
-                    step(Fanout::Send { attempt: attempts_made as u8 })
+                Placing::Wake(_) => {
+                    let own = self.item(event).expect("it stands there");
+                    step(Fanout::Send { wake: own.wake(event) })
                 }
                 Placing::Put(place) => step(Fanout::Put {
                     behind: number(place.behind),
@@ -66,16 +67,21 @@ impl Lane {
                         let put = self.clone().put(event, behind.is_some(), sequence, newest);
                         match behind {
                             Some(_) => done(put),
-                            None => Lane { fanout: Fanout::Send { attempt: 0 }, ..put },
+                            None => {
+                                let wake = Wake {
+                                    event,
+                                    attempt: 0,
+                                    revivals: 0,
+                                    due: Due::Nowhere,
+                                    came_back: false,
+                                };
+                                Lane { fanout: Fanout::Send { wake }, ..put }
+                            }
                         }
                     }
                 }
             }
-            Fanout::Send { attempt } => {
-                let wake =
-                    Wake { event, attempt, revivals: 0, due: Due::Nowhere, came_back: false };
-                Lane { fanout: Fanout::Sent, ..self.clone().with_wake(wake) }
-            }
+            Fanout::Send { wake } => Lane { fanout: Fanout::Sent, ..self.clone().with_wake(wake) },
             Fanout::Sent => done(self.clone()),
         });
         if self.crashes > 0 && self.fanout != Fanout::Read {

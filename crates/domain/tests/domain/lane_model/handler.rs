@@ -18,6 +18,8 @@ pub(super) struct Handler {
     pub(super) step: Step,
     /// Nobody has laid the delivery aside, let go of it or revived it since it was read.
     pub(super) in_place: bool,
+    /// It stood in the index when it was read.
+    pub(super) stood: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +27,7 @@ pub(super) enum Step {
     Look,
     Enter { made: u8 },
     Post { made: u8, probe: bool },
-    Succeeded,
+    Succeeded { made: u8 },
     Close,
     Hold { made: u8 },
     Failed { made: u8 },
@@ -44,8 +46,13 @@ impl Lane {
             if nth > 0 && self.wakes[nth - 1] == *wake {
                 continue;
             }
-            let handler =
-                Handler { message: Some(*wake), wake: *wake, step: Step::Look, in_place: true };
+            let handler = Handler {
+                message: Some(*wake),
+                wake: *wake,
+                step: Step::Look,
+                in_place: true,
+                stood: false,
+            };
             let mut received = self.clone();
             received.wakes.remove(nth);
             next.push(received.with_handler(handler));
@@ -92,11 +99,11 @@ impl Lane {
                     let step = if probe { Step::Hold { made } } else { Step::Failed { made } };
                     next.push(go(failed, step));
                 }
-                next.push(go(posted, Step::Succeeded));
+                next.push(go(posted, Step::Succeeded { made }));
             }
-            Step::Succeeded => {
+            Step::Succeeded { made } => {
                 let written = match same_life {
-                    true => self.finish(case, rest(), handler, item),
+                    true => self.finish(case, rest(), handler, made, item),
                     false => rest(),
                 };
                 let closes = case.opens > 0;
@@ -109,9 +116,10 @@ impl Lane {
             Step::Failed { made } => next.push(self.failed(case, rest(), handler, made)),
             Step::WriteRetry { made } => {
                 let in_place = handler.in_place || case.bug == Some(Bug::TakeAwayWhatWasLaidAside);
+                let put_off = put_off(item, Rest::Nowhere);
                 let written = match tried_by_nobody_else(made) {
-                    true if in_place => rest().with_item(event, put_off(item, Rest::Nowhere)),
-                    true => rest().with_item(event, put_off(item, item.rest)),
+                    true if in_place => rest().with_item(event, put_off),
+                    true => rest().with_item(event, put_off).with_place(event, Rest::Released),
                     false => rest(),
                 };
                 next.push(match case.bug {
@@ -148,7 +156,8 @@ impl Lane {
         // From here on it makes no difference: what is read on to is pending.
         let wake = Wake { came_back: false, ..wake };
         let message = handler.message.map(|message| Wake { came_back: false, ..message });
-        let at = Handler { wake, message, in_place: true, ..handler };
+        let stood = item.due() == Due::Here;
+        let at = Handler { wake, message, in_place: true, stood, ..handler };
         let seen = Seen {
             attempts_made: attempt.into(),
             revivals: revivals.into(),
@@ -191,7 +200,7 @@ impl Lane {
                 rest.with_item(event, put_off(item, Rest::Nowhere)).with_place(event, Rest::Parked)
             }
             Next::Dead if tried_by_nobody_else => {
-                go(self.finish(case, rest, handler, item), Step::ReadOn)
+                go(self.finish(case, rest, handler, made, item), Step::ReadOn)
             }
             Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
             Next::Delivered => unreachable!("it failed"),
@@ -199,11 +208,12 @@ impl Lane {
         }
     }
 
-    /// What was laid aside meanwhile, or let go, is woken once more: its wake may be spent, and this
-    /// handler may die before it reads on.
-    fn finish(&self, case: &Case, rest: Lane, handler: Handler, item: Item) -> Lane {
+    /// What was laid aside meanwhile, or let go, or tried where it stood, is woken once more: its wake
+    /// may be spent, and this handler may die before it reads on.
+    fn finish(&self, case: &Case, rest: Lane, handler: Handler, made: u8, item: Item) -> Lane {
         let finished = rest.with_item(handler.wake.event, finished(item));
-        match handler.in_place || case.bug == Some(Bug::FinishWhatWasLaidAside) {
+        let is_sure = handler.in_place && (!handler.stood || item.attempts == made);
+        match is_sure || case.bug == Some(Bug::FinishWhatWasLaidAside) {
             true => finished,
             false => finished.with_place(handler.wake.event, Rest::Released),
         }

@@ -29,6 +29,8 @@ struct Case {
     /// One at a time, any, again and again; otherwise by one replay.
     by_hand: bool,
     waits: Vec<SignedDuration>,
+    /// How often something pending is made due at once.
+    hurries: u8,
     bug: Option<Bug>,
     /// Wakes in the queue at once.
     wakes_max: usize,
@@ -121,6 +123,7 @@ fn case(arrivals: &[u8], crashes: u8, duplicates: u8, failures: u8) -> Case {
         opens,
         revivals,
         by_hand: false,
+        hurries: 0,
         waits,
         bug: None,
         wakes_max: WAKES_MAX,
@@ -210,6 +213,18 @@ fn what_is_retried_by_hand_disturbs_nothing_live() {
 }
 
 #[test]
+fn what_is_hurried_by_hand_is_not_the_end_of_its_lane() {
+    let hurried = |hurries, case: Case| Case { hurries, ..case };
+    check(&hurried(2, case(&[1], 0, 0, 1)));
+    check(&hurried(1, case(&[1], 1, 1, 1)));
+    check(&hurried(1, case(&[1, 2], 1, 0, 1)));
+    check(&hurried(1, case(&[1, 2], 0, 1, 0)));
+    let parked = vec![SignedDuration::from_hours(1); 9];
+    check(&Case { waits: parked, ..hurried(1, case(&[1, 2], 1, 0, 1)) });
+    check(&hurried(1, with_breaker(1, case(&[1], 1, 0, 1))));
+}
+
+#[test]
 fn planted_mistakes_are_found() {
     let found = |bug, case: Case| search(&Case { bug: Some(bug), ..case });
     assert!(found(Bug::WriteBeforeWake, case(&[1], 1, 0, 1)).stuck > 0);
@@ -255,6 +270,7 @@ mod large {
         check(&with_breaker(1, case(&[1, 2], 1, 1, 0)));
         check(&with_breaker(1, case(&[1, 2], 1, 0, 1)));
         check(&with_breaker(1, case(&[1, 2], 0, 1, 1)));
+        check(&Case { wakes_max: 2, ..with_breaker(1, case(&[1, 2], 1, 1, 1)) });
     }
 
     #[test]
@@ -286,7 +302,7 @@ proptest! {
         arrivals in Just((1..=9).collect::<Vec<u8>>()).prop_shuffle(),
         in_order: bool,
         (crashes, duplicates, failures, opens) in (0..6_u8, 0..6_u8, 0..9_u8, 0..4_u8),
-        (revivals, by_hand) in (0..6_u8, any::<bool>()),
+        (revivals, by_hand, hurries) in (0..6_u8, any::<bool>(), 0..3_u8),
         wait in prop::sample::select(vec![5, 3600]),
         picks in prop::collection::vec(any::<prop::sample::Index>(), 100..500),
     ) {
@@ -296,7 +312,7 @@ proptest! {
         }
         let waits = vec![SignedDuration::from_secs(wait); 20];
         let case = case(&arrivals, crashes, duplicates, failures);
-        let case = Case { waits, opens, revivals, by_hand, ..case };
+        let case = Case { waits, opens, revivals, by_hand, hurries, ..case };
         let mut lane = Lane::new(&case);
         for pick in picks.iter().cycle().take(STEPS_MAX) {
             let mut next = lane.after(&case);

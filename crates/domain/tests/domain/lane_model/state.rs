@@ -24,6 +24,7 @@ pub(super) struct Lane {
     pub(super) failures: u8,
     pub(super) opens: u8,
     pub(super) revivals: u8,
+    pub(super) hurries: u8,
     pub(super) breaker: Breaker,
     pub(super) live: Posts,
     pub(super) revived: Posts,
@@ -192,6 +193,7 @@ impl Lane {
             failures: case.failures,
             opens: case.opens,
             revivals: case.revivals,
+            hurries: case.hurries,
             breaker: Breaker { open: false, listed: false },
             live: Posts::default(),
             revived: Posts::default(),
@@ -216,7 +218,11 @@ impl Lane {
         let of_handlers = self.handlers.iter_mut().flat_map(|handler| {
             handler.message.iter_mut().chain(std::iter::once(&mut handler.wake))
         });
-        for wake in self.wakes.iter_mut().chain(of_handlers) {
+        let of_fanout = match &mut self.fanout {
+            Fanout::Send { wake } => Some(wake),
+            _ => None,
+        };
+        for wake in self.wakes.iter_mut().chain(of_handlers).chain(of_fanout) {
             if wake.event == event && wake.due == Due::Here {
                 wake.due = Due::Elsewhere;
             }
@@ -274,6 +280,7 @@ impl Lane {
         self.let_time_pass(&mut next);
         self.mind_the_breaker(case, &mut next);
         self.revive(case, &mut next);
+        self.hurry(&mut next);
         for handler in 0..self.handlers.len() {
             self.handle(case, handler, &mut next);
         }
@@ -312,8 +319,7 @@ impl Lane {
                     next.push(released.clone().woken(event));
                     next.push(released);
                 }
-                // Two minutes later, when whoever was at work before has come to its end.
-                Rest::Released if !self.has_handler_from_before(event) => {
+                Rest::Released => {
                     let woken = self.clone().with_wake(wake);
                     next.push(woken.with_item(event, Item { rest: Rest::Woken, ..item }));
                 }
@@ -328,6 +334,22 @@ impl Lane {
         if listed && !open && may_end && !self.has_at(Rest::Held) {
             let breaker = Breaker { open, listed: false };
             next.push(Lane { breaker, ..self.clone() });
+        }
+    }
+
+    /// What is pending is made due at once, by hand.
+    fn hurry(&self, next: &mut Vec<Lane>) {
+        if self.hurries == 0 {
+            return;
+        }
+        for event in 1..=self.items.len() as u8 {
+            let item = self.item(event).filter(|item| item.pending && !item.behind);
+            let Some(item) = item else { continue };
+            let lane = Lane { hurries: self.hurries - 1, ..self.clone() };
+            let due = lane.with_item(event, Item { timer: false, ..item });
+            let due = due.with_place(event, Rest::Released);
+            next.push(due.clone().woken(event));
+            next.push(due);
         }
     }
 
@@ -364,11 +386,6 @@ impl Lane {
                 next.push(due);
             }
         }
-    }
-
-    /// One that read the delivery before it was laid aside, let go or revived.
-    fn has_handler_from_before(&self, event: u8) -> bool {
-        self.handlers.iter().any(|handler| handler.wake.event == event && !handler.in_place)
     }
 
     fn has_at(&self, rest: Rest) -> bool {

@@ -95,6 +95,7 @@ async fn crash_at(case: &Case, fault: Fault, span: Span, call: u64) -> bool {
     }
 
     assert!(stage.is_quiet(), "{point}: something still waits");
+    assert_eq!(stage.pending().await, 0, "{point}: deliveries still wait");
     for kind in ["JOBS", "BREAKERS"] {
         assert_eq!(stage.items(kind).await, [], "{point}: there still are {kind}");
     }
@@ -287,7 +288,7 @@ fn replaying() -> Request {
 /// Asks the API; whether it said yes.
 async fn ask(stage: &Stage, request: Request) -> bool {
     let Request { method, path, body } = request;
-    stage.answer(method, &path, body).await.0.is_success()
+    stage.client().ask(method, &path, body).await.0.is_success()
 }
 
 /// What the tenant does who learns that its endpoint was disabled; whether it was.

@@ -1,6 +1,7 @@
 //! Parked deliveries, by the sparse index.
 
 use domain::event::EventKey;
+use domain::lane::Seen;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
@@ -21,14 +22,14 @@ pub struct Parked {
 
 impl Parked {
     pub(crate) fn wake(self) -> Wake {
-        let first = Wake::first(self.lane, self.key, self.attempts_made);
-        let due_at_ms = Some(self.due_at.as_millisecond());
-        Wake { revivals: self.revivals, due_at_ms, ..first }
+        let Parked { lane, key, attempts_made, revivals, due_at } = self;
+        let due_at_ms = Some(due_at.as_millisecond());
+        Wake::new(lane, key, Seen { attempts_made, revivals, due_at_ms })
     }
 }
 
 /// What becomes due no earlier than this from now is woken in time: a run of `schedule` looks a minute
-/// ahead, and has looked at the minute that comes. Longer than a handler may run.
+/// ahead, and has looked at the minute that comes.
 pub(crate) const NOTICE: SignedDuration = SignedDuration::from_mins(2);
 
 /// Deliveries at rest that are read at once.

@@ -43,16 +43,14 @@ struct Unchanged {
     place: bool,
 }
 
-const NOTHING: Unchanged = Unchanged { attempts: false, place: false };
 const ATTEMPTS: Unchanged = Unchanged { attempts: true, place: false };
-const ATTEMPTS_AND_PLACE: Unchanged = Unchanged { attempts: true, place: true };
 
 impl Store {
     /// Writes a failed attempt, with the time of the next: in the table (`parked`), or in the queue,
     /// whose wake has been sent by now. Either way it stands behind no other from here on.
     ///
-    /// That wake may have come already, found the breaker open, and laid the delivery aside: there it
-    /// stays then, for the wake is spent.
+    /// That wake may have come already, found the breaker open, and laid the delivery aside, so that it
+    /// is spent: then, and whatever else has put the delivery into the index, `schedule` comes by.
     pub async fn put_off(
         &self,
         lane: &Lane,
@@ -72,12 +70,7 @@ impl Store {
             set.put_at(key::due(next_at, &delivery.key), next_at);
             return self.settle(action, lane, delivery, set, ATTEMPTS).await;
         }
-        let laid_aside = set.clone();
-        set.remove(&[DUE, DUE_AT]);
-        match self.settle(action, lane, delivery, set, ATTEMPTS_AND_PLACE).await? {
-            Settled::Done => Ok(Settled::Done),
-            Settled::Changed => self.settle(action, lane, delivery, laid_aside, ATTEMPTS).await,
-        }
+        self.settle_and_leave(action, lane, delivery, set, [true; 2], next_at).await
     }
 
     /// Writes the last attempt and that the delivery is finished. A success counts whatever others
@@ -97,16 +90,17 @@ impl Store {
             set.set("state", text(State::Dead.name()));
             set.set(STANDING, text(key::dead(&delivery.tenant)));
             set.set(STANDING_SINCE, text(domain::event::sortable(now)));
-            return self.end(action, lane, delivery, set, ATTEMPTS, now).await;
+            return self.end(action, lane, delivery, set, true, now).await;
         }
         set.set("state", text(State::Delivered.name()));
         set.remove(&[STANDING, STANDING_SINCE]);
         if finish == Finish::DeliveredLast {
             set.finished(now);
             set.put_at_once_more(&delivery.key, now);
-            return self.settle(action, lane, delivery, set, NOTHING).await;
+            let unchanged = Unchanged { attempts: false, place: false };
+            return self.settle(action, lane, delivery, set, unchanged).await;
         }
-        self.end(action, lane, delivery, set, NOTHING, now).await
+        self.end(action, lane, delivery, set, false, now).await
     }
 
     /// Writes the last attempt of a delivery whose order waits until somebody acts. In the index it is
@@ -159,30 +153,48 @@ impl Store {
         let mut set = Settling::without_attempt();
         set.set("state", text(State::Superseded.name()));
         set.remove(&[STANDING, STANDING_SINCE]);
-        self.end("supersede a delivery", lane, delivery, set, ATTEMPTS, now).await
+        self.end("supersede a delivery", lane, delivery, set, true, now).await
     }
 
-    /// Makes the last write of a delivery, which takes it out of the index. If another handler has
-    /// put it there meanwhile, `schedule` comes by once more: the wake of that one is spent, and ours
-    /// may be the same one, so that nobody would go on with the lane if we die now.
+    /// Makes the last write of a delivery, which takes it out of the index; `attempts`: only if nobody
+    /// has written an attempt. If another handler has put it there meanwhile, or has made an attempt at
+    /// where it stands, `schedule` comes by once more: the wake of that one is spent, and ours may be the
+    /// same one, so that nobody would go on with the lane if we die now.
     async fn end(
         &self,
         action: &'static str,
         lane: &Lane,
         delivery: &Delivery,
         mut set: Settling,
-        unchanged: Unchanged,
+        attempts: bool,
         now: Timestamp,
     ) -> Result<Settled, StoreError> {
         set.finished(now);
+        let stood = delivery.due_at.is_some();
+        self.settle_and_leave(action, lane, delivery, set, [attempts || stood, attempts], now).await
+    }
+
+    /// Makes a write that takes a delivery out of the index, if it still stands there as it was read;
+    /// otherwise one that has `schedule` come by once more after `at`. `attempts`: for each of the two,
+    /// whether it is made only if nobody has written an attempt.
+    async fn settle_and_leave(
+        &self,
+        action: &'static str,
+        lane: &Lane,
+        delivery: &Delivery,
+        mut set: Settling,
+        attempts: [bool; 2],
+        at: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let in_place = Unchanged { attempts: attempts[0], place: true };
+        let anywhere = Unchanged { attempts: attempts[1], place: false };
         let mut once_more = set.clone();
         set.remove(&[DUE, DUE_AT]);
-        let in_place = Unchanged { place: true, ..unchanged };
         match self.settle(action, lane, delivery, set, in_place).await? {
             Settled::Done => Ok(Settled::Done),
             Settled::Changed => {
-                once_more.put_at_once_more(&delivery.key, now);
-                self.settle(action, lane, delivery, once_more, unchanged).await
+                once_more.put_at_once_more(&delivery.key, at);
+                self.settle(action, lane, delivery, once_more, anywhere).await
             }
         }
     }
@@ -303,9 +315,9 @@ impl Settling {
         self.set(DUE_AT, text(domain::event::sortable(at)));
     }
 
-    /// Has `schedule` come by once more, when whoever is at work now has come to the end.
-    fn put_at_once_more(&mut self, key: &EventKey, now: Timestamp) {
-        let at = now + NOTICE;
+    /// Has `schedule` come by once more, as soon as it can after a time that is not past.
+    fn put_at_once_more(&mut self, key: &EventKey, after: Timestamp) {
+        let at = after + NOTICE;
         self.put_at(key::due(at, key), at);
     }
 
