@@ -54,7 +54,8 @@ pub(super) async fn run(schedule: &Schedule) -> Result<(), ScheduleError> {
     outcome
 }
 
-/// Works on one job for a minute's worth; answers its count, and whether it is done. A run that breaks off is repeated from the last page, which is harmless.
+/// Works on one job for a minute's worth; answers its count, and whether it is done. A run that breaks
+/// off is repeated from the last page, which is harmless.
 async fn work(
     schedule: &Schedule,
     mut job: Job,

@@ -62,8 +62,8 @@ impl Aws {
         let path = folder.join("table.sqlite");
         let path = path.to_str().context("the folder's name is not UTF-8")?;
         let database = Database::new(path).context("cannot open the database")?;
-        // SQLite's own settings, but that no write waits for the disk: the stream and the queues don't
-        // either, and neither is of use without the other.
+        // What it ends with is `synchronous = NORMAL`: no write waits for the disk. The stream and the
+        // queues don't either, and neither is of use without the other.
         database.disable_bulk_loading().context("cannot set up the database")?;
         let stream = Stream::in_folder(folder, |table, key| table::item(&database, table, key))
             .context("cannot read the stream")?;

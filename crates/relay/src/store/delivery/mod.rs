@@ -26,7 +26,7 @@ pub(crate) use revive::{ATTEMPTS_MAX, Revived};
 pub use settle::{Finish, Settled};
 pub(crate) use shown::{DeliveryRecord, Standing, StandingCursor};
 
-/// A delivery item; `attempts` and `answer` are written by [`Store::settle`] and read by people.
+/// A delivery item; `attempts` and `answer` are written by `settle` and read by people.
 #[derive(Serialize, Deserialize)]
 struct Body {
     key: EventKey,
