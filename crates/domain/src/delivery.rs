@@ -29,6 +29,9 @@ pub struct Delivery {
     /// Since when or for when it stands in the index: when `schedule` wakes it, or when it was laid
     /// aside. It changes with each of these writes.
     pub due_at: Option<Timestamp>,
+    /// When its attempt may be made, where the tenant limits their rate. A wake that carries the slot is
+    /// under way.
+    pub slot_at: Option<Timestamp>,
     /// When it stopped being pending.
     pub finished_at: Option<Timestamp>,
     /// Number within the lane, from 1, in the order in which deliveries were put.

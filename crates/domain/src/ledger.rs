@@ -219,6 +219,7 @@ mod tests {
             revivals: 0,
             next_at: None,
             due_at: None,
+            slot_at: None,
             finished_at: None,
             sequence: 1,
             last_sequence: 1,

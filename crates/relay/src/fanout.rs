@@ -360,6 +360,7 @@ fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Result<Delivery, F
         revivals: 0,
         next_at: None,
         due_at: None,
+        slot_at: None,
         finished_at: None,
         sequence: place.sequence,
         last_sequence: place.sequence,

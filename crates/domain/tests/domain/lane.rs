@@ -31,6 +31,7 @@ fn delivery(second: i64, state: State) -> Delivery {
         revivals: 0,
         next_at: None,
         due_at: None,
+        slot_at: None,
         finished_at: None,
         sequence: 1,
         last_sequence: 1,

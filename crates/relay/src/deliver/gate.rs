@@ -7,7 +7,7 @@ use domain::delivery::{Delivery, ErrorClass};
 use domain::health::{self, Gate};
 use domain::lane;
 use domain::subscription::{Mode, Subscription};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{Deliver, DeliverError, after, attempt, give_up};
 use crate::queue::Wake;
@@ -19,6 +19,10 @@ const POSTS_AT_ONCE: u32 = 50;
 
 /// A wake that found no place comes again within this.
 const NO_PLACE_WAIT: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whoever comes to a delivery whose slot another wake carries looks again this long after the slot: as
+/// long as a handler may run.
+const SLOT_GRACE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Makes an attempt, unless something is in its way; answers whether the delivery is finished, so
 /// that the lane goes on.
@@ -53,10 +57,7 @@ pub(super) async fn enter(
             }
         }
     }
-    let slot = slot(deliver, wake, &subscription).await?;
-    if slot > deliver.clock.now() {
-        let wake = Wake { slot: Some(slot), ..wake.clone() };
-        deliver.wakes.send(&wake, deliver.clock.now().duration_until(slot)).await?;
+    if waits_for_its_slot(deliver, wake, delivery, &subscription).await? {
         return Ok(false);
     }
     let Some(_place) = deliver.places.take(&subscription.id) else {
@@ -86,18 +87,35 @@ async fn put_aside(deliver: &Deliver, wake: &Wake) -> Result<bool, DeliverError>
     Ok(false)
 }
 
-/// When the attempt may be made, as far as the tenant's own limit goes. A slot that was taken once is
-/// kept by the wake.
-async fn slot(
+/// Whether the tenant's own limit lets the attempt be made later only; its wake has then been sent. A
+/// slot that was taken once is kept by the wake, and the delivery tells of it: `schedule` may wake it
+/// meanwhile, and that wake is not to take another.
+async fn waits_for_its_slot(
     deliver: &Deliver,
     wake: &Wake,
+    delivery: &Delivery,
     subscription: &Subscription,
-) -> Result<Timestamp, DeliverError> {
-    match (subscription.rate, wake.slot) {
-        (None, _) => Ok(deliver.clock.now()),
-        (Some(_), Some(slot)) => Ok(slot),
-        (Some(rate), None) => Ok(deliver.subscriptions.take_slot(subscription, rate).await?),
+) -> Result<bool, DeliverError> {
+    let Some(rate) = subscription.rate else { return Ok(false) };
+    let now = deliver.clock.now();
+    let is_told = delivery.slot_at.map(|slot| slot + SLOT_GRACE).filter(|end| now < *end);
+    let (slot, at) = match (wake.slot, is_told) {
+        (Some(slot), _) => (Some(slot), slot),
+        (None, Some(end)) => (None, end),
+        (None, None) => {
+            let slot = deliver.subscriptions.take_slot(subscription, rate).await?;
+            if now < slot {
+                deliver.store.note_slot(&wake.lane, delivery, slot).await?;
+            }
+            (Some(slot), slot)
+        }
+    };
+    if at <= now {
+        return Ok(false);
     }
+    let wake = Wake { slot, ..wake.clone() };
+    deliver.wakes.send(&wake, now.duration_until(at)).await?;
+    Ok(true)
 }
 
 /// How many POSTs are under way to each endpoint. Losing it costs nothing.

@@ -171,6 +171,7 @@ impl Item {
             revivals: self.revivals.into(),
             next_at: (self.pending && self.timer).then(|| now() + soon),
             due_at: self.due().at_ms().map(|at| now() + SignedDuration::from_millis(at)),
+            slot_at: None,
             finished_at: (!self.pending && self.timer).then(now),
             sequence: self.sequence,
             last_sequence: self.last_sequence,

@@ -48,6 +48,8 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    slot_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<Timestamp>,
     sequence: u64,
     last_sequence: u64,
@@ -201,6 +203,7 @@ fn delivery(action: &'static str, body: Body) -> Result<Delivery, StoreError> {
         revivals: body.revivals,
         next_at: body.next_at,
         due_at: body.due_at,
+        slot_at: body.slot_at,
         finished_at: body.finished_at,
         sequence: body.sequence,
         last_sequence: body.last_sequence,
@@ -223,6 +226,7 @@ impl From<&Delivery> for Body {
             revivals: delivery.revivals,
             next_at: delivery.next_at,
             due_at: delivery.due_at,
+            slot_at: delivery.slot_at,
             finished_at: delivery.finished_at,
             sequence: delivery.sequence,
             last_sequence: delivery.last_sequence,

@@ -143,6 +143,18 @@ impl Store {
         self.settle("hold a delivery", lane, delivery, set, ATTEMPTS).await
     }
 
+    /// Writes down the slot that a wake of this delivery carries from now on.
+    pub(crate) async fn note_slot(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        slot: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::without_attempt();
+        set.set("slot_at", serde_text(slot));
+        self.settle("note a slot", lane, delivery, set, ATTEMPTS).await
+    }
+
     /// Marks a delivery as made pointless by a newer one.
     pub async fn supersede(
         &self,
@@ -272,7 +284,7 @@ struct Settling {
 impl Settling {
     fn new(attempts_made: u32, attempt: &Attempt, answer: &str) -> Settling {
         let names = [("#attempts", "attempts"), ("#made", ATTEMPTS_MADE), ("#answer", "answer")];
-        Settling {
+        let mut settling = Settling {
             set: "#attempts = list_append(#attempts, :attempt), #made = :next, #answer = :answer"
                 .into(),
             removed: Vec::new(),
@@ -282,7 +294,10 @@ impl Settling {
                 (":next".into(), number(attempts_made + 1)),
                 (":answer".into(), text(answer)),
             ]),
-        }
+        };
+        // It was for this attempt.
+        settling.remove(&["slot_at"]);
+        settling
     }
 
     fn without_attempt() -> Settling {
