@@ -361,26 +361,13 @@ async fn one_delivery_takes_one_slot() {
     stage.run_for(secs(10)).await;
     stage.post_accepted(&state("FOC", 1)).await;
     stage.run_for(secs(200)).await;
-    let found = stage.api("GET", "/notifications?status=FOC", Value::Null).await;
-    let id = found["items"][0]["id"].as_str().unwrap().to_owned();
     // What is before it takes 45 minutes.
-    let slot = (stage.clock.now() + SignedDuration::from_mins(45)).as_millisecond();
-    stage
-        .dynamodb()
-        .update_item()
-        .table_name("hookline")
-        .key("pk", AttributeValue::S(format!("TENANT#{TENANT}")))
-        .key("sk", AttributeValue::S(format!("SUBSCRIPTION#{}", stage.subscription)))
-        .update_expression("SET slot_ms = :slot")
-        .expression_attribute_values(":slot", AttributeValue::N(slot.to_string()))
-        .send()
-        .await
-        .unwrap();
-    let path = format!("/notifications/{id}/deliveries/{}/retry", stage.subscription);
-    stage.api("POST", &path, Value::Null).await;
+    let slot = stage.clock.now() + SignedDuration::from_mins(45);
+    stage.take_slots_until(slot).await;
+    stage.api("POST", &stage.retry_of("FOC").await, Value::Null).await;
     stage.run_for(SignedDuration::from_mins(60)).await;
     let items = stage.items(&format!("TENANT#{TENANT}")).await;
     let now = items.iter().find_map(|item| item.get("slot_ms")).unwrap().as_n().unwrap();
     let now: i64 = now.parse().unwrap();
-    assert_eq!((now - slot) / 1000, 1, "slots were taken");
+    assert_eq!((now - slot.as_millisecond()) / 1000, 1, "slots were taken");
 }

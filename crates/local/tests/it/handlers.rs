@@ -5,7 +5,7 @@ use domain::lane::Seen;
 use jiff::SignedDuration;
 use relay::egress::{Answer, Egress};
 use relay::queue::Wake;
-use relay::store::{Lane, Parked, Settled};
+use relay::store::{Lane, Settled};
 use serde_json::Value;
 use simulator::aws::{Fault, Message};
 
@@ -19,13 +19,6 @@ async fn put(stage: &Stage) -> (Lane, Delivery, Message) {
     let lane = Lane { subscription: stage.subscription.clone(), subject: ORDER.into() };
     let delivery = stage.world.store.newest(&lane, None).await.unwrap().unwrap();
     (lane, delivery, message)
-}
-
-/// The wake that `schedule` sends.
-fn woken(lane: Lane, parked: Parked) -> Wake {
-    let due_at_ms = Some(parked.due_at.as_millisecond());
-    let Parked { key, attempts_made, revivals, .. } = parked;
-    Wake::new(lane, key, Seen { attempts_made, revivals, due_at_ms })
 }
 
 fn failed(stage: &Stage) -> Attempt {
@@ -159,7 +152,7 @@ async fn a_spent_wake_takes_up_nothing_that_was_laid_aside() {
     stage.world.handle_wake(local::WAKES, &message).await;
     assert_eq!(stage.endpoint.received().len(), 0);
     let held = store.held(&stage.subscription, None).await.unwrap().0.remove(0);
-    let body = serde_json::to_string(&woken(lane, held)).unwrap();
+    let body = serde_json::to_string(&held.wake()).unwrap();
     stage.world.handle_wake(local::WAKES, &Message { body, ..message }).await;
     assert_eq!(stage.endpoint.received().len(), 1);
 }
@@ -196,7 +189,7 @@ async fn a_failure_that_is_written_while_a_probe_is_made_is_not_the_end_of_the_l
     // finds the breaker open. Then comes a probe, which the queue gives twice.
     stage.world.store.hold(&lane, &delivery, None, stage.clock.now()).await.unwrap();
     let held = stage.world.store.held(&stage.subscription, None).await.unwrap().0.remove(0);
-    let body = serde_json::to_string(&woken(lane.clone(), held)).unwrap();
+    let body = serde_json::to_string(&held.wake()).unwrap();
     let probe = Message { body, ..first.clone() };
     let to_the_endpoint = stage.world.deliver.egress.clone();
     let meanwhile = {
@@ -240,9 +233,7 @@ async fn a_retry_by_hand_during_an_attempt_does_not_put_off_the_next() {
     let (_, _, message) = put(&stage).await;
     stage.clock.advance(SignedDuration::from_secs(55));
     let to_the_endpoint = stage.world.deliver.egress.clone();
-    let found = stage.api("GET", "/notifications?status=FOC", Value::Null).await;
-    let id = found["items"][0]["id"].as_str().unwrap();
-    let path = format!("/notifications/{id}/deliveries/{}/retry", stage.subscription);
+    let path = stage.retry_of("FOC").await;
     let (client, clock) = (stage.client(), stage.clock.clone());
     let world = stage.world.clone();
     stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {

@@ -11,14 +11,10 @@ use relay::setup::{self, Wanted};
 use simulator::aws::Fault as AwsFault;
 use simulator::endpoint::{Answer, Endpoint};
 
-use crate::stage::{ORDER, Stage, TENANT, post, start, state, subscribe, successes, text_of};
+use crate::stage::{ORDER, Stage, TENANT, post, secs, start, state, subscribe, successes, text_of};
 
 const OTHER_TENANT: &str = "5500002";
 const OTHER_UPSTREAM: &str = "9900013";
-
-fn secs(seconds: i64) -> SignedDuration {
-    SignedDuration::from_secs(seconds)
-}
 
 /// A state change of one order, dated that many seconds after the start.
 fn of(order: &str, order_type: &str, status: &str, second: i64) -> String {
@@ -408,17 +404,7 @@ async fn what_waits_for_a_slot_of_a_limited_rate_breaks_nothing() {
     stage.api("PUT", &path, limited).await;
     // Attempts are spoken for until noon.
     let noon = start() + SignedDuration::from_hours(2);
-    stage
-        .dynamodb()
-        .update_item()
-        .table_name("hookline")
-        .key("pk", AttributeValue::S(format!("TENANT#{TENANT}")))
-        .key("sk", AttributeValue::S(format!("SUBSCRIPTION#{}", stage.subscription)))
-        .update_expression("SET slot_ms = :at")
-        .expression_attribute_values(":at", AttributeValue::N(noon.as_millisecond().to_string()))
-        .send()
-        .await
-        .unwrap();
+    stage.take_slots_until(noon).await;
     for order in ["one", "two"] {
         stage.post_accepted(&of(order, "portins", "FOC", 1)).await;
     }
@@ -439,9 +425,7 @@ async fn what_was_parked_and_lost_its_wakes_is_recovered() {
     for _ in 0..70 {
         stage.clock.advance(secs(60));
         stage.world.run_schedule().await;
-        for wake in stage.world.receive_wakes(local::WAKES, 10) {
-            stage.aws.queue(local::WAKES).delete(&wake.receipt);
-        }
+        drop_wakes(&stage);
     }
     stage.clock.advance(SignedDuration::from_hours(3));
     assert_eq!(recover(&stage).await.stored, 1);

@@ -9,20 +9,12 @@ use serde_json::{Value, json};
 use simulator::aws::Fault;
 use simulator::endpoint::Answer;
 
-use crate::stage::{ORDER, Stage, header, state, text_of};
+use crate::stage::{Stage, header, of, secs, state, text_of};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// The pages of a feed that a run may read: 600 entries, and the one that ends it.
 const PAGES_MAX: usize = 7;
-
-fn secs(count: i64) -> SignedDuration {
-    SignedDuration::from_secs(count)
-}
-
-fn of(order: &str, status: &str, second: i64) -> String {
-    state(status, second).replace(ORDER, order)
-}
 
 /// The states that were told, with those that were told again.
 fn all_told(stage: &Stage) -> Vec<String> {
@@ -33,13 +25,6 @@ fn all_told(stage: &Stage) -> Vec<String> {
 
 async fn replay(stage: &Stage) {
     stage.api("POST", "/replays", json!({"from": "2026-02-03T00:00:00Z"})).await;
-}
-
-/// The path by which the delivery of a state is retried.
-async fn retry_of(stage: &Stage, status: &str) -> String {
-    let found = stage.api("GET", &format!("/notifications?status={status}"), Value::Null).await;
-    let id = found["items"][0]["id"].as_str().unwrap();
-    format!("/notifications/{id}/deliveries/{}/retry", stage.subscription)
 }
 
 /// A feed that takes several runs, all of it delivered.
@@ -136,7 +121,7 @@ async fn a_retry_does_not_go_on_to_what_another_handler_posts() {
     }
     stage.world.fan_out_batch().await;
     let live = stage.world.receive_wakes(local::WAKES, 1);
-    let retry = retry_of(&stage, "SUBMITTED").await;
+    let retry = stage.retry_of("SUBMITTED").await;
     tokio::join!(stage.world.handle_wake(local::WAKES, &live[0]), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         stage.api("POST", &retry, Value::Null).await;
@@ -167,7 +152,7 @@ async fn what_is_revived_while_its_handler_is_dead_leaves_nothing_behind() {
     });
     stage.world.handle_wake(local::WAKES, &wakes[0]).await;
     stage.aws.heal();
-    stage.api("POST", &retry_of(&stage, "SUBMITTED").await, Value::Null).await;
+    stage.api("POST", &stage.retry_of("SUBMITTED").await, Value::Null).await;
     stage.run_for(SignedDuration::from_mins(20)).await;
     assert_eq!(all_told(&stage), ["SUBMITTED", "FOC"]);
 }
@@ -192,7 +177,7 @@ async fn a_retry_whose_answer_from_the_table_is_lost_is_done_once() {
     let stage = Stage::new(1, Some(vec![])).await;
     stage.post_accepted(&state("FOC", 1)).await;
     stage.run_for(secs(5)).await;
-    let retry = retry_of(&stage, "FOC").await;
+    let retry = stage.retry_of("FOC").await;
     let updates = AtomicU32::new(0);
     stage.aws.inject(move |call| {
         let is_first = call.operation == "UpdateItem" && updates.fetch_add(1, SeqCst) == 0;

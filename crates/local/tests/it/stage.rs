@@ -151,14 +151,41 @@ impl Stage {
 
     /// The states of the order that the endpoint was told with success, repeats left out.
     pub(crate) fn told(&self) -> Vec<String> {
+        self.told_where(|_| true)
+    }
+
+    /// The same, of those that are chosen.
+    pub(crate) fn told_where(&self, is_chosen: impl Fn(&Received) -> bool) -> Vec<String> {
+        let received = self.endpoint.received();
         let mut told = Vec::new();
-        for one in self.endpoint.received().iter().filter(|one| one.answered == 200) {
+        for one in received.iter().filter(|one| one.answered == 200 && is_chosen(one)) {
             let status = text_of(one, "Status");
             if !told.contains(&status) {
                 told.push(status);
             }
         }
         told
+    }
+
+    /// The path by which the delivery of a state to the first subscription is retried.
+    pub(crate) async fn retry_of(&self, status: &str) -> String {
+        let found = self.api("GET", &format!("/notifications?status={status}"), Value::Null).await;
+        let id = found["items"][0]["id"].as_str().unwrap();
+        format!("/notifications/{id}/deliveries/{}/retry", self.subscription)
+    }
+
+    /// Has the attempts to the first subscription, whose rate is limited, spoken for until then.
+    pub(crate) async fn take_slots_until(&self, at: Timestamp) {
+        self.dynamodb()
+            .update_item()
+            .table_name("hookline")
+            .key("pk", AttributeValue::S(format!("TENANT#{TENANT}")))
+            .key("sk", AttributeValue::S(format!("SUBSCRIPTION#{}", self.subscription)))
+            .update_expression("SET slot_ms = :at")
+            .expression_attribute_values(":at", AttributeValue::N(at.as_millisecond().to_string()))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Nothing waits anywhere: neither in the queues nor on the stream.
@@ -225,7 +252,6 @@ pub(crate) async fn post(
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// A state change of [`ORDER`], dated that many seconds after the start.
 pub(crate) fn secs(count: i64) -> SignedDuration {
     SignedDuration::from_secs(count)
 }
@@ -235,6 +261,7 @@ pub(crate) fn of(order: &str, status: &str, second: i64) -> String {
     state(status, second).replace(ORDER, order)
 }
 
+/// A state change of [`ORDER`], dated that many seconds after the start.
 pub(crate) fn state(status: &str, second: i64) -> String {
     let at = start() + SignedDuration::from_secs(second);
     format!(

@@ -3,7 +3,7 @@
 use domain::event::EventKey;
 use domain::lane::{self, Placing};
 
-use super::state::{Due, Item, Lane, Rest, Wake, key};
+use super::state::{Item, Lane, Wake, key};
 use super::{Bug, Case};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,19 +64,11 @@ impl Lane {
                 match (holds, behind) {
                     (false, _) => step(Fanout::Read),
                     (true, behind) => {
-                        let put = self.clone().put(event, behind.is_some(), sequence, newest);
+                        let item = Item::new(behind.is_some(), sequence);
+                        let put = self.clone().put(event, item, newest);
                         match behind {
                             Some(_) => done(put),
-                            None => {
-                                let wake = Wake {
-                                    event,
-                                    attempt: 0,
-                                    revivals: 0,
-                                    due: Due::Nowhere,
-                                    came_back: false,
-                                };
-                                Lane { fanout: Fanout::Send { wake }, ..put }
-                            }
+                            None => Lane { fanout: Fanout::Send { wake: item.wake(event) }, ..put },
                         }
                     }
                 }
@@ -89,22 +81,12 @@ impl Lane {
         }
     }
 
-    fn put(self, event: u8, behind: bool, sequence: u64, newest: Option<u8>) -> Lane {
-        let item = Item {
-            pending: true,
-            behind,
-            attempts: 0,
-            revivals: 0,
-            timer: false,
-            rest: Rest::Nowhere,
-            sequence,
-            last_sequence: sequence,
-        };
+    fn put(self, event: u8, item: Item, newest: Option<u8>) -> Lane {
         let told = newest.and_then(|newest| Some((newest, self.item(newest)?)));
         let lane = self.with_item(event, item);
         match told {
             Some((newest, seen)) => {
-                lane.with_item(newest, Item { last_sequence: sequence, ..seen })
+                lane.with_item(newest, Item { last_sequence: item.sequence, ..seen })
             }
             None => lane,
         }

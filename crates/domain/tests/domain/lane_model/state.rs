@@ -139,6 +139,20 @@ pub(super) fn key(event: u8) -> EventKey {
 }
 
 impl Item {
+    /// As fan-out puts it.
+    pub(super) fn new(behind: bool, sequence: u64) -> Item {
+        Item {
+            pending: true,
+            behind,
+            attempts: 0,
+            revivals: 0,
+            timer: false,
+            rest: Rest::Nowhere,
+            sequence,
+            last_sequence: sequence,
+        }
+    }
+
     /// The wake that it needs as it stands.
     pub(super) fn wake(self, event: u8) -> Wake {
         let Item { attempts: attempt, revivals, .. } = self;

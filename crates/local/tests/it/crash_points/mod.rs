@@ -17,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::aws::{Fault, Service};
 
-use crate::stage::{ORDER, Stage, TENANT, header, successes, text_of};
+use crate::stage::{ORDER, Stage, TENANT, header, successes};
 use cases::{Case, Moment};
 
 /// More AWS calls than any handler makes in one run here; the sweep ends before it.
@@ -121,16 +121,7 @@ async fn crash_at(case: &Case, fault: Fault, span: Span, call: u64) -> bool {
 
 /// What was told with success, for the first time or again, without repeats.
 fn told(stage: &Stage, again: bool, case: &Case) -> Vec<String> {
-    let received = stage.endpoint.received();
-    let good = received
-        .iter()
-        .filter(|one| one.answered == 200 && (header(one, "hookline-replay") == "true") == again);
-    let mut told = Vec::new();
-    for status in good.map(|one| text_of(one, "Status")) {
-        if !told.contains(&status) {
-            told.push(status);
-        }
-    }
+    let told = stage.told_where(|one| (header(one, "hookline-replay") == "true") == again);
     sorted_if_so(&told, case)
 }
 
@@ -215,9 +206,7 @@ async fn bring_about(stage: &Stage, case: &Case) -> Option<Request> {
         }
         Moment::Retry => {
             post_and_deliver_all(stage, case).await;
-            let found = stage.api("GET", "/notifications?status=FOC", Value::Null).await;
-            let (id, to) = (found["items"][0]["id"].as_str().unwrap(), &stage.subscription);
-            let path = format!("/notifications/{id}/deliveries/{to}/retry");
+            let path = stage.retry_of("FOC").await;
             return Some(Request { method: "POST", path, body: Value::Null });
         }
     }

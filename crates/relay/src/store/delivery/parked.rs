@@ -21,7 +21,8 @@ pub struct Parked {
 }
 
 impl Parked {
-    pub(crate) fn wake(self) -> Wake {
+    /// The wake that `schedule` sends for it.
+    pub fn wake(self) -> Wake {
         let Parked { lane, key, attempts_made, revivals, due_at } = self;
         let due_at_ms = Some(due_at.as_millisecond());
         Wake::new(lane, key, Seen { attempts_made, revivals, due_at_ms })

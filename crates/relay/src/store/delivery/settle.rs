@@ -62,8 +62,7 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
         set.set("next_at", serde_text(next_at));
-        set.set(STANDING, text(key::undelivered(&delivery.tenant)));
-        set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
+        set.undelivered(&delivery.tenant, attempt.at);
         let action = "write a failed attempt";
         set.remove(&["behind"]);
         if parked {
@@ -115,8 +114,7 @@ impl Store {
         let mut set = Settling::new(delivery.attempts_made, attempt, answer);
         set.set("halted", AttributeValue::Bool(true));
         set.put_at(key::halted(&lane.subscription), attempt.at);
-        set.set(STANDING, text(key::undelivered(&delivery.tenant)));
-        set.set_once(STANDING_SINCE, text(domain::event::sortable(attempt.at)));
+        set.undelivered(&delivery.tenant, attempt.at);
         set.remove(&["behind", "next_at"]);
         self.settle("halt a delivery", lane, delivery, set, ATTEMPTS).await
     }
@@ -137,8 +135,7 @@ impl Store {
         // Another place than before, or a spent wake could be taken for the one that is to come.
         let next = delivery.due_at.map(|before| before + SignedDuration::from_millis(1));
         set.put_at(key::held(&lane.subscription), next.map_or(now, |next| next.max(now)));
-        set.set(STANDING, text(key::undelivered(&delivery.tenant)));
-        set.set_once(STANDING_SINCE, text(domain::event::sortable(now)));
+        set.undelivered(&delivery.tenant, now);
         set.remove(&["behind", "next_at"]);
         self.settle("hold a delivery", lane, delivery, set, ATTEMPTS).await
     }
@@ -322,6 +319,12 @@ impl Settling {
         self.set("finished_at", serde_text(now));
         self.set(EXPIRES, number(expiry(RETENTION, now)));
         self.remove(&["next_at"]);
+    }
+
+    /// Lists it among the tenant's that have not been delivered, unless it is there already.
+    fn undelivered(&mut self, tenant: &str, since: Timestamp) {
+        self.set(STANDING, text(key::undelivered(tenant)));
+        self.set_once(STANDING_SINCE, text(domain::event::sortable(since)));
     }
 
     /// Puts it into the index.
