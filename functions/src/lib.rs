@@ -45,7 +45,7 @@ pub fn start() -> Start {
         .flatten_event(true)
         .with_current_span(false)
         .with_target(false);
-    let filter = settings.log_filter().with_target(relay::METRICS, LevelFilter::OFF);
+    let filter = settings.log_filter().with_target(relay::metrics::TARGET, LevelFilter::OFF);
     let metrics = Metrics { stack: settings.optional("STACK"), clock: Clock::system() };
     tracing_subscriber::registry().with(log.with_filter(filter)).with(metrics).init();
     let sdk = sdk(&settings);

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::Context;
 
 const NAMESPACE: &str = "Hookline";
 
-/// Writes each event of [`relay::METRICS`] as one line, whatever else is logged.
+/// Writes each event of [`relay::metrics::TARGET`] as one line, whatever else is logged.
 pub(crate) struct Metrics {
     /// The deployment, by which the metrics are kept apart.
     pub(crate) stack: Option<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
 
 impl<S: Subscriber> Layer<S> for Metrics {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() != relay::METRICS {
+        if event.metadata().target() != relay::metrics::TARGET {
             return;
         }
         let mut fields = Fields::default();
@@ -37,7 +37,7 @@ impl Metrics {
         let metrics: Vec<Value> = fields
             .keys()
             .filter(is_metric)
-            .map(|name| json!({ "Name": name, "Unit": "Count" }))
+            .map(|name| json!({ "Name": name, "Unit": unit(name) }))
             .collect();
         let dimensions = match &self.stack {
             Some(stack) => {
@@ -54,6 +54,13 @@ impl Metrics {
         });
         fields.insert("_aws".into(), described);
         Value::Object(fields)
+    }
+}
+
+fn unit(name: &str) -> &'static str {
+    match name.ends_with("Milliseconds") {
+        true => "Milliseconds",
+        false => "Count",
     }
 }
 

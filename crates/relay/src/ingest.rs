@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::Clock;
+use crate::metrics;
 use crate::queue::{Arrival, Inbox, Proof};
 use crate::secret::{same, sha256};
 use crate::store::{self, Quarantined, Store, StoreError, StoredEvent};
@@ -91,8 +92,10 @@ async fn accept(ingest: &Ingest, mut arrival: Arrival) -> Response {
             }
             if let Err(error) = ingest.inbox.send(&arrival).await {
                 tracing::error!(?error, "a notification could not be kept");
+                metrics::refused();
                 return (StatusCode::SERVICE_UNAVAILABLE, "Neither store answers.").into_response();
             }
+            metrics::diverted();
             examine(&arrival).map(drop)
         }
     };
@@ -149,6 +152,7 @@ pub(crate) async fn keep(
                 raw: arrival.body.clone(),
             };
             store.put_quarantined(&arrival.account, &kept).await?;
+            metrics::quarantined();
             tracing::warn!(
                 upstream = %arrival.account,
                 reason = %unreadable,
@@ -189,6 +193,7 @@ pub(crate) async fn put_event_of(
         known,
         "accepted an event"
     );
+    metrics::accepted(known);
     Ok(event)
 }
 

@@ -11,6 +11,7 @@ pub mod egress;
 pub mod fanout;
 pub mod inbox;
 pub mod ingest;
+pub mod metrics;
 pub mod queue;
 pub mod recover;
 pub mod schedule;
@@ -26,6 +27,3 @@ mod replay;
 mod secret;
 
 pub use edge::{Clock, Dice};
-
-/// Target of the log lines that hold metrics: fields whose names begin with a capital.
-pub const METRICS: &str = "relay::metrics";

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Deliver, DeliverError, after, endpoint, gate, give_up, read_event};
 use crate::egress::{Answer, EgressError, Post};
+use crate::metrics;
 use crate::operational::tell;
 use crate::outgoing;
 use crate::queue::Wake;
@@ -67,6 +68,7 @@ pub(super) async fn make(
     if is_probe && !attempt.succeeded() && outcome != Outcome::Gone {
         // It shows how the endpoint is, and takes nothing from the delivery's own schedule.
         log(lane, delivery, change, &attempt, None);
+        metrics::attempted(delivery, &attempt, None);
         endpoint::note(deliver, subscription, &attempt, &answer.status_line(), had_failed).await;
         return gate::rest(deliver, wake, delivery).await;
     }
@@ -82,6 +84,7 @@ pub(super) async fn make(
         next = lane::after_attempt(failed, made, waits, subscription.policy, now, draw);
     }
     log(lane, delivery, change, &attempt, Some(next));
+    metrics::attempted(delivery, &attempt, Some(next));
     let ends = ends(subscription, &notification);
     if next == Next::Delivered && ends {
         let finish = Finish::DeliveredLast;

@@ -17,6 +17,7 @@ use domain::sign;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::egress::{Egress, EgressError, POST_TIMEOUT};
+use crate::metrics;
 use crate::queue::{QueueError, Wake, Wakes};
 use crate::store::{Finish, Lane, Settled, Store, StoreError};
 use crate::subscriptions::{Subscriptions, SubscriptionsError};
@@ -157,6 +158,7 @@ async fn give_up(
 ) -> Result<bool, DeliverError> {
     let (lane, now) = (&wake.lane, deliver.clock.now());
     let attempt = Attempt { at: now, duration_ms: 0, status: None, error: Some(why) };
+    metrics::gave_up();
     let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
     after(deliver, wake, delivery, settled, true).await
 }

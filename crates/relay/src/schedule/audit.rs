@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::jobs::Spread;
 use super::{Schedule, ScheduleError, silence};
-use crate::METRICS;
 use crate::audit::Audit;
+use crate::metrics;
 use crate::store::{Job, Page, Work};
 
 /// Its time of day, in UTC: by then what came in before midnight has long been fanned out.
@@ -49,7 +49,7 @@ pub(super) async fn page(
         None => (tenant_after(schedule, None).await?, String::new()),
     };
     let Some(tenant) = tenant else {
-        report(*from, ledger);
+        metrics::audited(*from, ledger);
         return Ok(None);
     };
     let audit = Audit::new(store.clone(), *from, *to, schedule.clock.now());
@@ -69,7 +69,7 @@ pub(super) async fn page(
     match tenant_after(schedule, Some(tenant)).await? {
         Some(tenant) => Ok(Some(format!("{tenant}#"))),
         None => {
-            report(*from, ledger);
+            metrics::audited(*from, ledger);
             Ok(None)
         }
     }
@@ -82,20 +82,4 @@ async fn tenant_after(
     let page = Page { limit: 1, after, ..Page::default() };
     let (tenants, _) = schedule.store.tenants(page).await?;
     Ok(tenants.into_iter().next().map(|tenant| tenant.id))
-}
-
-fn report(from: Timestamp, ledger: &Ledger) {
-    tracing::info!(
-        target: METRICS,
-        AuditDifference = ledger.difference(),
-        day = %from.strftime("%F"),
-        accepted = ledger.accepted,
-        delivered = ledger.delivered,
-        pending = ledger.pending,
-        parked = ledger.parked,
-        dead = ledger.dead,
-        superseded = ledger.superseded,
-        unmatched = ledger.unmatched,
-        "audited a day"
-    );
 }
