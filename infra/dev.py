@@ -1,4 +1,4 @@
-"""What the checks against `hookline dev` share: it itself, somebody who posts as Bandwidth does, and a count."""
+"""What the checks of a running relay share: `hookline dev`, somebody who posts as Bandwidth does, and a count."""
 
 import base64
 import http.client
@@ -98,9 +98,10 @@ def basic(username: str, password: str) -> str:
 class Bandwidth:
     """Posts without credentials, and again with them when it is asked for them."""
 
-    def __init__(self, url: str, username: str, password: str):
+    def __init__(self, url: str, username: str, password: str, headers: dict | None = None):
         self.url = url
         self.authorization = basic(username, password)
+        self.headers = {"content-type": "application/xml; charset=utf-8", **(headers or {})}
 
     def notify(self, order_type: str, order_id: str, at: str, **elements: str | list[str]):
         """Tells of an order; a list of numbers is `CompletedTelephoneNumbers`."""
@@ -114,12 +115,10 @@ class Bandwidth:
         self.post(f"<Notification>{body}<LastModifiedDate>{at}</LastModifiedDate></Notification>")
 
     def post(self, xml: str, expected: int = 200):
-        headers = {"content-type": "application/xml; charset=utf-8"}
-        status, answered, _ = request("POST", self.url, headers, xml.encode())
+        status, answered, _ = request("POST", self.url, self.headers, xml.encode())
         challenge = answered.get("www-authenticate")
         assert status == 401 and challenge == 'Basic realm="hookline"', f"{status}, {challenge}"
-        headers["authorization"] = self.authorization
-        status, _, _ = request("POST", self.url, headers, xml.encode())
+        status, _, _ = request("POST", self.url, {**self.headers, "authorization": self.authorization}, xml.encode())
         assert status == expected, status
 
 

@@ -1,0 +1,245 @@
+"""The whole stack, deployed by SAM to an emulated AWS that enforces IAM, and used as its users use it.
+
+    aws.py --emulator PYTHON --sam SAM --hookline PATH --template BUILT --architecture x86_64|arm64
+
+`PYTHON` is the interpreter of an environment with MiniStack; `BUILT` is what `sam build` wrote. Follows notifications
+from API Gateway to an endpoint, through retries, parking, dead letters and the inbox, takes each permission from each
+role in turn, and removes it all again. One line for each check; the last counts them.
+"""
+
+import argparse
+import json
+import sys
+import time
+
+import permissions
+from dev import Report, request, until
+from stack import ADDRESS, Emulator, Endpoint, Stack, TENANT, order_id
+
+# Queues hand out and poll by the second.
+DELIVERY_SECONDS_MAX = 30
+# `schedule` runs every minute, and looks a minute ahead.
+NOTICE_SECONDS = 120
+SCHEDULE_SECONDS_MAX = NOTICE_SECONDS + DELIVERY_SECONDS_MAX
+
+AT = "2026-02-03T10:11:{:02}.000Z"
+
+
+class Roads:
+    """What each check starts from: the stack, somewhere to deliver to, and orders that nobody else uses."""
+
+    def __init__(self, stack: Stack, endpoint: Endpoint, report: Report):
+        self.stack = stack
+        self.endpoint = endpoint
+        self.report = report
+        self.orders = 0
+        self.posted = 0
+
+    def order(self) -> str:
+        self.orders += 1
+        return order_id(self.orders)
+
+    def notify(self, order: str, *states: str):
+        for nth, state in enumerate(states):
+            self.stack.bandwidth.notify("orders", order, AT.format(nth), Status=state)
+            self.posted += 1
+
+    def refused(self, order: str) -> int:
+        """Posts an order without regard to the answer; answers its status."""
+        bandwidth = self.stack.bandwidth
+        xml = f"<Notification><OrderType>orders</OrderType><OrderId>{order}</OrderId><Status>COMPLETE</Status></Notification>"
+        headers = {**bandwidth.headers, "authorization": bandwidth.authorization}
+        status, _, _ = request("POST", bandwidth.url, headers, xml.encode())
+        return status
+
+    def arrives(self, path: str, order: str, *states: str):
+        """Whether just these states come, in this order."""
+        expected = list(states)
+        try:
+            until("", DELIVERY_SECONDS_MAX, lambda: len(self.endpoint.states(path, order)) >= len(expected))
+        except AssertionError:
+            pass
+        self.report.same(f"{path}: {', '.join(expected)} came", self.endpoint.states(path, order), expected)
+
+    def parked(self) -> list[dict]:
+        """The keys of deliveries that wait for `schedule`."""
+        table = self.stack.emulator.client("dynamodb")
+        items = table.scan(TableName=self.stack.outputs["TableName"], IndexName="due")["Items"]
+        return [{"pk": one["pk"], "sk": one["sk"]} for one in items if one["due"]["S"].startswith("DUE#")]
+
+    def make_due(self, key: dict, seconds: int):
+        """Does what hours would do: it is due in so many seconds."""
+        table = self.stack.emulator.client("dynamodb")
+        whose = {"TableName": self.stack.outputs["TableName"], "Key": key}
+        at = time.gmtime(time.time() + seconds)
+        stamp = "%Y-%m-%dT%H:%M:%S.000Z"
+        changed = {
+            "due": time.strftime("DUE#%Y-%m-%dT%H:%M#0", at),
+            "due_at": time.strftime(stamp, at),
+            "next_at": time.strftime(stamp, at),
+            "finished_at": time.strftime(stamp, time.gmtime(time.time() - 3_600)),
+        }
+        item = table.get_item(**whose)["Item"]
+        changed = {name: {"S": value} for name, value in changed.items() if name in item}
+        table.put_item(TableName=whose["TableName"], Item={**item, **changed})
+
+
+# ---- The road
+
+
+def order_retries_and_signatures(roads: Roads):
+    order = roads.order()
+    roads.endpoint.answer["/flaky"] = 500
+    roads.stack.subscribe(roads.endpoint, "flaky", retry_schedule=[1, 2, 3, 600])
+    roads.stack.subscribe(roads.endpoint, "json", format="json")
+    roads.notify(order, "SUBMITTED", "FOC", "COMPLETE")
+    attempts = lambda: [one for one in list(roads.endpoint.deliveries) if one.path == "/flaky"]
+    until("two failed attempts", DELIVERY_SECONDS_MAX, lambda: len(attempts()) >= 2)
+    del roads.endpoint.answer["/flaky"]
+    roads.arrives("flaky", order, "SUBMITTED", "FOC", "COMPLETE")
+    roads.report.same("what failed was the first state only", {one.state for one in attempts() if not one.ok}, {"SUBMITTED"})
+    first, *others = [one.headers for one in attempts() if one.state == "SUBMITTED"]
+    numbers = [headers["hookline-attempt"] for headers in (first, *others)]
+    roads.report.same("attempts are numbered", numbers, [str(nth + 1) for nth in range(len(numbers))])
+    roads.report.same("one webhook-id", {headers["webhook-id"] for headers in others}, {first["webhook-id"]})
+    roads.stack.bandwidth.notify("orders", order, AT.format(2), Status="COMPLETE")
+    bodies = [json.loads(one.body)["status"] for one in list(roads.endpoint.deliveries) if one.path == "/json"]
+    roads.report.same("json: all three came", bodies, ["SUBMITTED", "FOC", "COMPLETE"])
+
+
+def dead_letters(roads: Roads):
+    order = roads.order()
+    roads.endpoint.answer["/dead"] = 500
+    roads.stack.subscribe(roads.endpoint, "dead", retry_schedule=[1])
+    roads.stack.subscribe(roads.endpoint, "told", event_type="delivery.exhausted")
+    roads.notify(order, "FAILED")
+    until("its owner is told", DELIVERY_SECONDS_MAX, lambda: roads.endpoint.taken("told"))
+    roads.report.same("told: delivery.exhausted", roads.endpoint.states("told"), ["delivery.exhausted"])
+    [dead] = roads.stack.of_tenant("GET", "/deliveries/dead")["items"]
+    del roads.endpoint.answer["/dead"]
+    roads.stack.call("POST", roads.stack.retry_path(dead))
+    roads.arrives("dead", order, "FAILED")
+    [again] = roads.endpoint.taken("dead", order)
+    roads.report.same("it says that it is made again", again.headers.get("hookline-replay"), "true")
+    roads.report.same("nothing is dead any more", roads.stack.of_tenant("GET", "/deliveries/dead")["items"], [])
+
+
+def parking(roads: Roads):
+    order = roads.order()
+    roads.endpoint.answer["/late"] = 500
+    roads.stack.subscribe(roads.endpoint, "late", retry_schedule=[3600])
+    roads.notify(order, "SUBMITTED", "COMPLETE")
+    until("it is parked", DELIVERY_SECONDS_MAX, lambda: roads.parked())
+    del roads.endpoint.answer["/late"]
+    [item] = roads.parked()
+    roads.make_due(item, NOTICE_SECONDS)
+    until("it is woken", SCHEDULE_SECONDS_MAX, lambda: len(roads.endpoint.states("late", order)) == 2)
+    roads.arrives("late", order, "SUBMITTED", "COMPLETE")
+
+
+def inbox(roads: Roads):
+    """The table refuses ingest, which may not use it any more."""
+    order = roads.order()
+    roads.stack.subscribe(roads.endpoint, "inboxed")
+    with permissions.without(roads.stack, "ingest", "Store"):
+        roads.notify(order, "COMPLETE")
+    roads.arrives("inboxed", order, "COMPLETE")
+    with permissions.without(roads.stack, "ingest", "Store", "SendToInbox"):
+        status = roads.refused(roads.order())
+    roads.report.same("with neither store it is refused", status, 503)
+
+
+def quarantine(roads: Roads):
+    roads.stack.bandwidth.post("<Notification>no end", 400)
+    kept = roads.stack.call("GET", "/relay/v1/upstreams/9900012/quarantine")["items"]
+    roads.report.same("what is no notification is kept", len(kept), 1)
+
+
+# ---- What an operator looks at
+
+
+def metrics(roads: Roads):
+    """Read back from the logs, and held against what was done."""
+    counted = roads.stack.metrics()
+    accepted = sum(counted["Accepted"])
+    # The relay's own events are stored by the functions that tell of them.
+    roads.report.same("metrics: Accepted", accepted, roads.posted)
+    roads.report.same("metrics: Deduplicated", sum(counted["Deduplicated"]), 1)
+    roads.report.same("metrics: Diverted", sum(counted["Diverted"]), 1)
+    roads.report.same("metrics: Refused", sum(counted["Refused"]), 1)
+    roads.report.same("metrics: Quarantined", sum(counted["Quarantined"]), 1)
+    deliveries = list(roads.endpoint.deliveries)
+    succeeded = [one for one in deliveries if one.ok]
+    roads.report.same("metrics: Delivered", sum(counted["Delivered"]), len(succeeded))
+    roads.report.same("metrics: Failed, once for each attempt", len(counted["Failed"]), len(deliveries))
+    roads.report.same("metrics: Failed", sum(counted["Failed"]), len(deliveries) - len(succeeded))
+    roads.report.same("metrics: Parked", sum(counted["Parked"]), 1)
+    roads.report.same("metrics: Dead", sum(counted["Dead"]), 1)
+    roads.report.check("metrics: Retried", sum(counted["Retried"]) >= 3, counted["Retried"])
+    first_time = [one for one in succeeded if "hookline-replay" not in one.headers]
+    roads.report.same("metrics: LagMilliseconds, once for each delivery", len(counted["LagMilliseconds"]), len(first_time))
+    times = counted["AttemptMilliseconds"]
+    roads.report.check("metrics: AttemptMilliseconds", len(times) == len(deliveries) and max(times) < 15_000, times)
+
+
+def ledger(roads: Roads):
+    table = roads.stack.outputs["TableName"]
+    try:
+        said = roads.stack.command("audit", "--table", table)
+        roads.report.check("audit: everything is accounted for", True)
+        print("     " + said.strip().replace("\n", "\n     "))
+    except AssertionError as error:
+        roads.report.check("audit: everything is accounted for", False, error)
+
+
+def alone(emulator: Emulator, report: Report):
+    # As the kernel writes 127.0.0.1.
+    report.same("nothing listens but on loopback", emulator.listening(), {"0100007F"})
+
+
+def torn_down(stack: Stack, report: Report):
+    table = stack.outputs["TableName"]
+    stack.delete()
+    stacks = stack.emulator.client("cloudformation").describe_stacks()["Stacks"]
+    names = [one["StackName"] for one in stacks if one["StackStatus"] != "DELETE_COMPLETE"]
+    report.check("the stack is gone", not [name for name in names if name.startswith(stack.NAME)], names)
+    functions = stack.emulator.client("lambda").list_functions()["Functions"]
+    report.same("no function is left", [one["FunctionName"] for one in functions], [])
+    tables = stack.emulator.client("dynamodb").list_tables()["TableNames"]
+    report.check("the table is left", table in tables, tables)
+
+
+def whole(stack: Stack, endpoint: Endpoint, report: Report, options: argparse.Namespace):
+    stack.deploy(options.template, options.architecture)
+    stack.populate()
+    roads = Roads(stack, endpoint, report)
+    for check in (order_retries_and_signatures, dead_letters, parking, inbox, quarantine, metrics, ledger):
+        check(roads)
+    permissions.Sweep(roads).run()
+    ledger(roads)
+    report.same("deliveries that standardwebhooks refuses", endpoint.unverified, [])
+    alone(stack.emulator, report)
+    torn_down(stack, report)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser()
+    for name in ("emulator", "sam", "hookline", "template", "architecture"):
+        arguments.add_argument(f"--{name}", required=True)
+    options = arguments.parse_args()
+    report = Report()
+    endpoint = Endpoint()
+    try:
+        with Emulator(options.emulator) as emulator:
+            try:
+                whole(Stack(emulator, options.sam, options.hookline), endpoint, report, options)
+            except (AssertionError, LookupError, OSError, ValueError) as error:
+                report.check("the run comes to its end:", False, f"{error!r}\n{emulator.logged(60)}")
+        report.same("no process is left", emulator.processes(), {})
+    finally:
+        endpoint.shutdown()
+    return report.end("aws")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

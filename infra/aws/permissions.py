@@ -1,0 +1,347 @@
+"""What roles may do: none of it is superfluous.
+
+Each permission is taken from its role alone. Then something is done for which the function needs it, as a process that
+remembers nothing, and the role must be asked for it and refuse. Afterwards all is given back, and whatever was accepted
+meanwhile must arrive.
+"""
+
+import contextlib
+import copy
+import fnmatch
+import json
+import time
+import typing
+
+from dev import until
+from stack import ACCOUNT, TENANT, Stack
+
+if typing.TYPE_CHECKING:
+    from aws import Roads
+
+FUNCTIONS = ("ingest", "inbox", "fanout", "deliver", "schedule", "api")
+
+OF_TENANT = f"/relay/v1/tenants/{TENANT}"
+
+ASKED_SECONDS_MAX = 60
+# The least that Lambda lets a record of a stream grow old.
+GIVEN_UP_SECONDS = 60
+HEALED_SECONDS_MAX = 120
+
+# So that what failed comes back within this test; in the template it is six times a function's timeout.
+VISIBILITY_SECONDS = 5
+
+
+class Policy:
+    """The one policy of a function's role."""
+
+    def __init__(self, stack: Stack, function: str):
+        self.iam = stack.emulator.client("iam")
+        self.names = {"RoleName": stack.resource(f"{function.capitalize()}Role"), "PolicyName": function}
+        self.document = self.iam.get_role_policy(**self.names)["PolicyDocument"]
+
+    @property
+    def role(self) -> str:
+        return self.names["RoleName"]
+
+    def permissions(self):
+        """Each with the id of its statement."""
+        for statement in self.document["Statement"]:
+            for action in listed(statement["Action"]):
+                for resource in listed(statement["Resource"]):
+                    yield statement["Sid"], action, resource
+
+    @contextlib.contextmanager
+    def without(self, *gone):
+        """While the block runs, these permissions are missing."""
+        document = copy.deepcopy(self.document)
+        document["Statement"] = [
+            {**statement, "Action": action, "Resource": resource, "Sid": f"{statement['Sid']}{nth}{mth}"}
+            for statement in document["Statement"]
+            for nth, action in enumerate(listed(statement["Action"]))
+            for mth, resource in enumerate(listed(statement["Resource"]))
+            if (statement["Sid"], action, resource) not in gone
+        ]
+        self.put(document)
+        try:
+            yield
+        finally:
+            self.put(self.document)
+
+    def put(self, document: dict):
+        self.iam.put_role_policy(**self.names, PolicyDocument=json.dumps(document))
+
+
+def listed(one_or_more) -> list:
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
+@contextlib.contextmanager
+def without(stack: Stack, function: str, *statements: str):
+    """While the block runs, a function may do nothing of what these statements allow."""
+    policy = Policy(stack, function)
+    with policy.without(*[one for one in policy.permissions() if one[0] in statements]):
+        yield
+
+
+class Sweep:
+    def __init__(self, roads: "Roads"):
+        self.roads = roads
+        self.stack = roads.stack
+        self.endpoint = roads.endpoint
+        self.table = self.stack.emulator.client("dynamodb")
+        self.name = self.stack.outputs["TableName"]
+        self.policies = {function: Policy(self.stack, function) for function in FUNCTIONS}
+        self.swept: list[str] = []
+
+    def run(self):
+        self.prepare()
+        for function, policy in self.policies.items():
+            for permission in policy.permissions():
+                self.take(function, policy, permission)
+        self.heals()
+
+    def take(self, function: str, policy: Policy, permission: tuple[str, str, str]):
+        statement, action, resource = permission
+        name = f"{function} needs {action} on {resource.split(':', 5)[-1]}"
+        queue = resource.rsplit(f"{self.stack.NAME}-", 1)[-1].split("-")[0]
+        keys = ((function, statement, queue), (function, statement, action), (function, statement), function)
+        do = next(self.DEEDS[key] for key in keys if key in self.DEEDS)
+
+        def refused() -> bool:
+            asked = self.stack.emulator.asked()[before:]
+            return any(
+                role == policy.role and what == action and fnmatch.fnmatch(whose, resource) and not allowed
+                for role, what, whose, allowed in asked
+            )
+
+        before = len(self.stack.emulator.asked())
+        self.refused = refused
+        try:
+            with policy.without(permission):
+                self.stack.restart(function)
+                do(self)
+                until(name, ASKED_SECONDS_MAX, refused)
+            self.roads.report.check(name, True)
+        except AssertionError as error:
+            self.roads.report.check(name, False, error)
+
+    def heals(self):
+        since = ("--since", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime()))
+        outputs = self.stack.outputs
+        self.stack.command("recover", "--table", outputs["TableName"], "--wake-queue", outputs["WakeQueueUrl"], *since)
+
+        def missing() -> list[str]:
+            told = {one.order for one in self.endpoint.taken("swept")}
+            return [order for order in self.swept if order not in told]
+
+        with contextlib.suppress(AssertionError):
+            until("all that was accepted arrives", HEALED_SECONDS_MAX, lambda: not missing())
+        self.roads.report.same(f"all {len(self.swept)} that were accepted meanwhile arrive, missing", missing(), [])
+
+    # ---- What there is to do it with
+
+    def prepare(self):
+        sqs = self.stack.emulator.client("sqs")
+        for queue in ("WakeQueue", "AsideQueue", "InboxQueue"):
+            attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+            sqs.set_queue_attributes(QueueUrl=self.stack.resource(queue), Attributes=attributes)
+        self.stack.subscribe(self.endpoint, "swept", order_type="orders")
+        self.stack.subscribe(self.endpoint, "limited", order_type="lidbs", rate_limit=1)
+        self.failing = {
+            # What it is told stays pending, with a wake in a queue.
+            "stuck": self.subscribe_failing("stuck", order_type="portins", retry_schedule=[850, 850]),
+            # It is parked at once,
+            "parked": self.subscribe_failing("parked", order_type="portouts", retry_schedule=[3600]),
+            # dead after two attempts,
+            "hopeless": self.subscribe_failing("hopeless", order_type="disconnects", retry_schedule=[1]),
+            # or has its breaker open after ten.
+            "broken": self.subscribe_failing("broken", order_type="dldas", retry_schedule=[1] * 11),
+        }
+        for order_type in ("portins", "dldas", "disconnects"):
+            self.tell(order_type, self.roads.order(), "SUBMITTED")
+
+    def subscribe_failing(self, path: str, **wanted) -> str:
+        self.endpoint.answer[f"/{path}"] = 500
+        return self.stack.subscribe(self.endpoint, path, **wanted)
+
+    def tell(self, order_type: str, order: str, *states: str):
+        for nth, state in enumerate(states):
+            self.stack.bandwidth.notify(order_type, order, f"2026-02-03T10:11:{nth:02}.000Z", Status=state)
+
+    # ---- What to do, by function
+
+    def order(self):
+        """A new order; it may take long to arrive, but must."""
+        order = self.roads.order()
+        self.roads.notify(order, "COMPLETE")
+        self.swept.append(order)
+
+    def order_past_ingest(self):
+        with without(self.stack, "ingest", "Store"):
+            self.order()
+
+    def order_to_the_inbox(self):
+        """It is refused."""
+        gone = [one for one in self.policies["ingest"].permissions() if one[0] in ("Store", "SendToInbox")]
+        with self.policies["ingest"].without(*gone):
+            self.roads.refused(self.roads.order())
+
+    def order_behind_another(self):
+        self.tell("portins", self.roads.order(), "SUBMITTED", "FOC")
+
+    def order_in_vain(self):
+        self.tell("disconnects", self.roads.order(), "COMPLETE")
+
+    def more_than_its_limit(self):
+        for _ in range(3):
+            self.tell("lidbs", self.roads.order(), "COMPLETE")
+
+    def order_that_fanout_gives_up(self):
+        """First its failure cannot be sent; then, with the permission, it can."""
+        mappings = self.stack.emulator.client("lambda")
+        name = f"{self.stack.NAME}-fanout:live"
+        [mapping] = mappings.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        failures = {"QueueUrl": self.stack.resource("FanoutFailures"), "AttributeNames": ["ApproximateNumberOfMessages"]}
+        count = lambda: int(
+            self.stack.emulator.client("sqs").get_queue_attributes(**failures)["Attributes"]["ApproximateNumberOfMessages"]
+        )
+        policy = self.policies["fanout"]
+        stores = [one for one in policy.permissions() if one[0] == "Store"]
+        send = [one for one in policy.permissions() if one[0] == "SendFailures"]
+        mappings.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=GIVEN_UP_SECONDS)
+        try:
+            with policy.without(*stores, *send):
+                self.order()
+                until("it is given up", GIVEN_UP_SECONDS + ASKED_SECONDS_MAX, self.refused)
+            with policy.without(*stores):
+                self.order()
+                until("its failure is sent", GIVEN_UP_SECONDS + ASKED_SECONDS_MAX, lambda: count() == 1)
+        finally:
+            before = mapping["MaximumRecordAgeInSeconds"]
+            mappings.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=before)
+
+    def order_with_a_subscription_of_its_own(self):
+        order = self.roads.order()
+        self.tell("orders", order, "RECEIVED")
+        known = lambda: self.stack.of_tenant("GET", "/orders/orders?limit=200")["items"]
+        until("the order is known", ASKED_SECONDS_MAX, lambda: any(one["order_id"] == order for one in known()))
+        self.stack.subscribe(self.endpoint, "own", order_type="orders", order_id=order)
+        self.tell("orders", order, "RECEIVED", "COMPLETE")
+        self.swept.append(order)
+        until("it is told the end", ASKED_SECONDS_MAX, lambda: self.endpoint.taken("own", order))
+        # Who comes by later takes the subscription away.
+        self.hurry()
+
+    def minute(self, ago: int = 120):
+        """Has `schedule` do what it would have done in the last minutes; it was late."""
+        through = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() - ago))
+        self.put({"pk": {"S": "SCHEDULE"}, "sk": {"S": "DUE"}, "v": {"N": "1"}, "through": {"S": through}})
+        client = self.stack.emulator.client("lambda")
+        client.invoke(FunctionName=f"{self.stack.NAME}-schedule:live", Payload=b"{}")
+
+    def hurry(self):
+        """Whatever is parked is due."""
+        self.tell("portouts", self.roads.order(), "SUBMITTED")
+        until("something is parked", ASKED_SECONDS_MAX, lambda: self.roads.parked())
+        for item in self.roads.parked():
+            self.roads.make_due(item, 0)
+        self.minute()
+
+    def minute_of_an_audit(self):
+        """As at two in the morning, where an order has an event of yesterday that no feed of yesterday lists."""
+        order = self.roads.order()
+        self.tell("orders", order, "RECEIVED", "COMPLETE")
+        until("it is delivered", ASKED_SECONDS_MAX, lambda: len(self.endpoint.taken("swept", order)) == 2)
+        # Back to a minute before the last two o'clock, and half a day before that.
+        ago = int(time.time() - 2 * 3_600) % 86_400 + 60
+        yesterday = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - ago - 14 * 3_600))
+        [*_, event] = self.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#")
+        [entry, *_] = [one for one in self.items(f"TENANT#{TENANT}#FEED") if one["subject"]["S"] == order]
+        digest = entry["sk"]["S"].split("#")[1]
+        self.put({**event, "received_at": {"S": yesterday}})
+        listed = {**entry, "received_at": {"S": yesterday}, "sk": {"S": f"{yesterday}#{digest}"}}
+        self.put(listed)
+        self.minute(ago)
+        self.put(event)
+        self.table.delete_item(TableName=self.name, Key={"pk": listed["pk"], "sk": listed["sk"]})
+
+    def replay_and_minute(self):
+        since = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())
+        self.stack.of_tenant("POST", "/replays", {"from": since, "order_type": "disconnects"})
+        for job in self.items("JOBS"):
+            # By now every function knows what it goes by.
+            self.put({**job, "asked_at": {"S": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 120))}})
+        self.minute()
+
+    # The items of a partition, as DynamoDB writes them.
+
+    def items(self, partition: str, prefix: str = "") -> list[dict]:
+        values = {":pk": {"S": partition}}
+        condition = "pk = :pk"
+        if prefix:
+            values[":sk"] = {"S": prefix}
+            condition += " AND begins_with(sk, :sk)"
+        asked = {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
+        return self.table.query(TableName=self.name, **asked)["Items"]
+
+    def put(self, item: dict):
+        self.table.put_item(TableName=self.name, Item=item)
+
+    def read(self):
+        self.stack.answer("GET", "/relay/v1/tenants")
+
+    def list_undelivered(self):
+        self.stack.answer("GET", f"{OF_TENANT}/deliveries/undelivered")
+
+    def add_a_tenant(self):
+        self.stack.answer("POST", "/relay/v1/tenants", {"id": f"77{self.roads.order()[-5:]}"})
+
+    def delete_a_key(self):
+        made = self.stack.call("POST", "/relay/v1/keys", {"tenant": TENANT, "role": "read"})
+        self.stack.answer("DELETE", f"/relay/v1/keys/{made['id']}")
+
+    def retry(self):
+        [first, *_] = self.stack.of_tenant("GET", "/deliveries/undelivered")["items"]
+        path = self.stack.retry_path(first)
+        self.stack.restart("api")
+        self.stack.answer("POST", path)
+
+    def test(self):
+        self.stack.answer("POST", f"{OF_TENANT}/subscriptions/{self.failing['stuck']}/test")
+
+    def subscribe_first(self):
+        """As when nobody has ever had a secret."""
+        keys = self.items("VAULT")
+        for item in keys:
+            self.table.delete_item(TableName=self.name, Key={"pk": item["pk"], "sk": item["sk"]})
+        self.stack.answer("POST", f"{OF_TENANT}/subscriptions", {"url": f"{self.endpoint.url}none"})
+        for item in keys:
+            self.put(item)
+
+    DEEDS = {
+        "ingest": order,
+        ("ingest", "SendToInbox"): order_to_the_inbox,
+        "inbox": order_past_ingest,
+        "fanout": order,
+        ("fanout", "SendFailures"): order_that_fanout_gives_up,
+        ("fanout", "Store", "dynamodb:ConditionCheckItem"): order_behind_another,
+        "deliver": order,
+        ("deliver", "Store", "dynamodb:PutItem"): order_in_vain,
+        ("deliver", "Store", "dynamodb:DeleteItem"): order_with_a_subscription_of_its_own,
+        ("deliver", "SendWakes", "WakeQueue"): more_than_its_limit,
+        ("deliver", "SendWakes", "AsideQueue"): order_in_vain,
+        "schedule": minute,
+        ("schedule", "Store", "dynamodb:BatchGetItem"): minute_of_an_audit,
+        ("schedule", "Store", "dynamodb:UpdateItem"): replay_and_minute,
+        ("schedule", "Store", "dynamodb:DeleteItem"): replay_and_minute,
+        ("schedule", "SendWakes", "WakeQueue"): hurry,
+        "api": read,
+        ("api", "Store", "dynamodb:BatchGetItem"): list_undelivered,
+        ("api", "Store", "dynamodb:PutItem"): add_a_tenant,
+        ("api", "Store", "dynamodb:DeleteItem"): delete_a_key,
+        ("api", "Store", "dynamodb:UpdateItem"): retry,
+        ("api", "ListUndelivered"): list_undelivered,
+        ("api", "MakeAndUnwrapDataKey", "kms:GenerateDataKey"): subscribe_first,
+        ("api", "MakeAndUnwrapDataKey", "kms:Decrypt"): test,
+        ("api", "SendWakes"): retry,
+    }
