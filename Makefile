@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie verify clients schemathesis fuzz crash kills isolation model demo dev simulate advisories ci
+.PHONY: check test functions rie verify clients schemathesis fuzz crash kills isolation sam-local model demo dev simulate advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
@@ -15,6 +15,7 @@ fuzz: ; @.ci/run fuzz
 crash: ; @.ci/run crash
 kills: ; @.ci/run kills
 isolation: ; @.ci/run isolation
+sam-local: ; @.ci/run sam_local
 model: ; @.ci/run model
 demo: ; cargo run -- demo
 dev: ; cargo run -- dev
