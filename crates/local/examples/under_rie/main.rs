@@ -1,7 +1,7 @@
 //! Every function's binary, started for real under Lambda's Runtime Interface Emulator (RIE) and
 //! fed its sample event.
 //!
-//! `cargo run -p local --example under_rie -- --rie PATH --functions DIR`
+//! `cargo run -p local --example under_rie -- --rie PATH --functions .aws-sam/build`
 //!
 //! The AWS that the functions talk to is the simulator's, over HTTP in this process. The sample
 //! events are stations of one road, so each check looks at what its function answered and at what

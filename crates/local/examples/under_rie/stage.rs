@@ -106,7 +106,13 @@ impl Stage {
             ("AWS_ENDPOINT_URL", self.aws_url.clone()),
         ];
         variables.extend_from_slice(settings);
-        Emulator::start(&self.rie, &self.functions.join(function), &variables).await
+        Emulator::start(&self.rie, &self.binary(function), &variables).await
+    }
+
+    /// `sam build` puts it under the name of the function's resource in template.yaml.
+    fn binary(&self, function: &str) -> PathBuf {
+        let (first, rest) = function.split_at(1);
+        self.functions.join(first.to_ascii_uppercase() + rest).join("bootstrap")
     }
 
     fn settings(&self) -> Vec<(&'static str, String)> {
