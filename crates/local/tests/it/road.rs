@@ -342,6 +342,6 @@ async fn one_delivery_costs_what_is_promised() {
         "Query",       // deliver: on in the lane
     ];
     assert_eq!(calls, expected);
-    assert_eq!(stage.aws.units(), Units { read: 4.0, write: 5.0 });
+    assert_eq!(stage.aws.units(), Units { read: 4.0, write: 5.0, queue: 3, key: 0 });
     assert_eq!(stage.endpoint.received().len(), 2);
 }

@@ -22,13 +22,6 @@ pub struct Call {
     pub resource: String,
 }
 
-/// What calls to the table are billed by.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Units {
-    pub read: f64,
-    pub write: f64,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     Table,
@@ -62,7 +55,6 @@ struct State {
     calls: u64,
     records: bool,
     log: VecDeque<Call>,
-    units: Units,
 }
 
 impl Faults {
@@ -85,26 +77,11 @@ impl Faults {
     /// Counts from 1 again, and logs each call from here on.
     pub(super) fn reset(&self) {
         self.record(true);
-        let mut state = self.state();
-        state.calls = 0;
-        state.units = Units::default();
+        self.state().calls = 0;
     }
 
     pub(super) fn records(&self) -> bool {
         self.state().records
-    }
-
-    /// Counts what a call to the table is billed by.
-    pub(super) fn bill(&self, operation: &str, units: f64) {
-        let mut state = self.state();
-        match operation {
-            "GetItem" | "BatchGetItem" | "Query" | "Scan" => state.units.read += units,
-            _ => state.units.write += units,
-        }
-    }
-
-    pub(super) fn units(&self) -> Units {
-        self.state().units
     }
 
     pub(super) fn log(&self) -> Vec<Call> {

@@ -4,6 +4,7 @@
 mod faults;
 mod journal;
 mod kms;
+mod meter;
 mod queue;
 mod serve;
 mod stream;
@@ -26,9 +27,11 @@ use dynoxide::Database;
 use crate::Clock;
 use faults::Faults;
 use kms::Keys;
+use meter::Meter;
 use queue::Queues;
 
-pub use faults::{Call, Fault, Service, Units};
+pub use faults::{Call, Fault, Service};
+pub use meter::Units;
 pub use queue::{Message, Queue, QueueSettings};
 pub use stream::{Record, Stream};
 
@@ -42,6 +45,7 @@ struct Inner {
     queues: Queues,
     keys: Keys,
     faults: Faults,
+    meter: Meter,
     /// Whether the database's clock is the one that was given.
     sweeps_by_clock: bool,
 }
@@ -80,8 +84,8 @@ impl Aws {
         keys: Keys,
         sweeps_by_clock: bool,
     ) -> Aws {
-        let faults = Faults::default();
-        Aws(Arc::new(Inner { database, stream, queues, keys, faults, sweeps_by_clock }))
+        let (faults, meter) = (Faults::default(), Meter::default());
+        Aws(Arc::new(Inner { database, stream, queues, keys, faults, meter, sweeps_by_clock }))
     }
 
     /// What the SDK's clients are to be configured with.
@@ -106,7 +110,7 @@ impl Aws {
 
     /// A queue, as its poller sees it.
     pub fn queue(&self, name: &str) -> Queue<'_> {
-        Queue::new(&self.0.queues, name)
+        Queue::new(&self.0.queues, &self.0.meter, name)
     }
 
     /// Makes a key of KMS that has this alias (`alias/...`), or finds it again; answers its ARN.
@@ -128,9 +132,10 @@ impl Aws {
         self.0.faults.record(on);
     }
 
-    /// Counts calls from 1 again, and logs each from here on.
+    /// Counts calls from 1 again and units from 0, and logs each call from here on.
     pub fn reset_calls(&self) {
         self.0.faults.reset();
+        self.0.meter.reset();
     }
 
     /// The calls since [`Aws::reset_calls`] or [`Aws::record_calls`], as far as they are remembered.
@@ -138,9 +143,9 @@ impl Aws {
         self.0.faults.log()
     }
 
-    /// What the calls to the table since [`Aws::reset_calls`] are billed by.
+    /// What the calls since [`Aws::reset_calls`] are billed by, those of pollers included.
     pub fn units(&self) -> Units {
-        self.0.faults.units()
+        self.0.meter.read()
     }
 
     /// Drops items past their time to live; answers how many. Not in a folder with a manual clock,
@@ -191,12 +196,19 @@ impl Aws {
         }
         let reply = match service {
             Service::Table if self.0.faults.records() => {
-                let bill = |units| self.0.faults.bill(operation, units);
+                let bill = |units| self.0.meter.table(operation, units);
                 table::billed(&self.0.database, &self.0.stream, operation, body, bill)
             }
             Service::Table => table::answer(&self.0.database, &self.0.stream, operation, body),
-            Service::Queue => self.0.queues.answer(operation, body),
-            Service::Key => self.0.keys.answer(operation, body),
+            Service::Queue => {
+                let reply = self.0.queues.answer(operation, body);
+                self.0.meter.queue(queue::payload(body).max(queue::payload(&reply.body)));
+                reply
+            }
+            Service::Key => {
+                self.0.meter.key();
+                self.0.keys.answer(operation, body)
+            }
         };
         match fault {
             Some(Fault::LoseAnswer) => Outcome::Lost,

@@ -39,9 +39,22 @@ pub(super) fn billed(
     // A batch has one for each table.
     bill(match answered["ConsumedCapacity"].as_array() {
         Some(tables) => tables.iter().map(units).sum(),
+        None if reply.status == 400 => refused(&request, &answered),
         None => units(&answered["ConsumedCapacity"]),
     });
     reply
+}
+
+/// What a write is billed by whose condition does not hold: as much as if it had been made. (AWS:
+/// DynamoDB, capacity unit consumption.) Items are taken to have up to 1 KB here.
+fn refused(request: &Value, answered: &Value) -> f64 {
+    let kind = answered["__type"].as_str().unwrap_or_default();
+    let parts = request["TransactItems"].as_array().map_or(0, Vec::len);
+    match kind.rsplit('#').next() {
+        Some("ConditionalCheckFailedException") => 1.0,
+        Some("TransactionCanceledException") => 2.0 * parts as f64,
+        _ => 0.0,
+    }
 }
 
 /// A write whose new items the stream may be watching.

@@ -47,6 +47,29 @@ async fn a_message_that_is_received_too_often_goes_to_the_dead_letters() {
 }
 
 #[tokio::test]
+async fn a_request_is_billed_for_each_64_kilobytes_and_a_poller_in_vain_for_none() {
+    let aws = Aws::memory(clock()).unwrap();
+    aws.create_queue("q", settings(None));
+    aws.reset_calls();
+    let billed = |expected: u64| {
+        assert_eq!(aws.units().queue, expected);
+        aws.reset_calls();
+    };
+    send(&aws, "small", 0).await.unwrap();
+    send(&aws, &"x".repeat(64 * 1024), 0).await.unwrap();
+    billed(2);
+    send(&aws, &"x".repeat(64 * 1024 + 1), 0).await.unwrap();
+    billed(2);
+    let receive = sqs(&aws).receive_message().queue_url("https://x/0/q").max_number_of_messages(2);
+    assert_eq!(receive.send().await.unwrap().messages().len(), 2);
+    billed(2);
+    let large = aws.queue("q").receive(10);
+    assert!(aws.queue("q").receive(10).is_empty());
+    aws.queue("q").delete(&large[0].receipt);
+    billed(3);
+}
+
+#[tokio::test]
 async fn what_sqs_refuses_is_refused() {
     let aws = Aws::memory(clock()).unwrap();
     for (body, delay) in [("x", 901), ("x", -1), ("", 0), ("a\u{1}b", 0), ("\u{fffe}", 0)] {

@@ -15,6 +15,7 @@ async fn a_condition_that_fails_gives_the_item_that_stands_there() {
     let client = dynamodb(&aws);
     create_table(&client).await;
     assert!(put_new(&client, "a", "1", None).await);
+    aws.reset_calls();
     let refused = client
         .put_item()
         .table_name(TABLE)
@@ -31,6 +32,7 @@ async fn a_condition_that_fails_gives_the_item_that_stands_there() {
         panic!("another error");
     };
     assert_eq!(failure.item.unwrap().len(), 2);
+    assert_eq!(aws.units().write, 1.0, "it is billed all the same");
 }
 
 #[tokio::test]

@@ -11,10 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
+use super::meter::Meter;
 use crate::Clock;
 use state::State;
 
-pub(super) use wire::name_in;
+pub(super) use wire::{name_in, payload};
 
 const URL_START: &str = "https://sqs.us-east-1.amazonaws.com/000000000000/";
 
@@ -49,17 +50,22 @@ pub(super) struct Queues {
 /// A queue, as its poller sees it. Faults do not meet it.
 pub struct Queue<'a> {
     queues: &'a Queues,
+    meter: &'a Meter,
     name: String,
 }
 
 impl<'a> Queue<'a> {
-    pub(super) fn new(queues: &'a Queues, name: &str) -> Queue<'a> {
-        Queue { queues, name: name.into() }
+    pub(super) fn new(queues: &'a Queues, meter: &'a Meter, name: &str) -> Queue<'a> {
+        Queue { queues, meter, name: name.into() }
     }
 
     /// Takes up to `max` messages; each is hidden until it is deleted, released, or its time is up.
     pub fn receive(&self, max: usize) -> Vec<Message> {
-        self.queues.receive(&self.name, max, None)
+        let received = self.queues.receive(&self.name, max, None);
+        if !received.is_empty() {
+            self.meter.queue(received.iter().map(|message| message.body.len()).sum());
+        }
+        received
     }
 
     /// Keeps a copy of a message, and gives it too after `delay`, as SQS does now and then: the copy is
@@ -74,6 +80,7 @@ impl<'a> Queue<'a> {
 
     pub fn delete(&self, receipt: &str) {
         if let Some((id, _)) = parse(receipt) {
+            self.meter.queue(0);
             self.queues.state().delete(&self.name, id);
         }
     }

@@ -172,6 +172,14 @@ pub(in crate::aws) fn name_in(request: &Value) -> &str {
     request["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
 }
 
+/// Bytes of the messages in a request or in an answer, by which it is billed.
+pub(in crate::aws) fn payload(body: &str) -> usize {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let many = [&body["Entries"], &body["Messages"]].into_iter().filter_map(Value::as_array);
+    let given = |message: &Value| message["Body"].as_str().map_or(0, str::len);
+    size(&body) + many.flatten().map(|message| size(message) + given(message)).sum::<usize>()
+}
+
 fn batch(
     request: &Value,
     run: impl Fn(&Value) -> Result<Value, Refused>,
