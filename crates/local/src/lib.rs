@@ -7,6 +7,7 @@
 mod serve;
 pub mod simulation;
 mod table;
+pub mod usage;
 mod world;
 
 pub use serve::{Running, serve};

@@ -6,6 +6,7 @@ mod api_operators;
 mod api_tenants;
 mod api_xml;
 mod breakers;
+mod cost;
 mod crash_points;
 mod endings;
 mod endpoints;

@@ -1,5 +1,6 @@
 //! template.yaml and the code say the same of the table and the queues.
 
+use local::usage;
 use relay::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, EVENT_PREFIX, REVIVALS};
 
 fn template() -> String {
@@ -50,4 +51,21 @@ fn a_message_stays_hidden_six_times_longer_than_its_function_may_run() {
 #[test]
 fn a_finished_delivery_is_left_alone_for_longer_than_its_handler_may_run() {
     assert!(domain::lane::FINISHED_GRACE.as_secs() > setting("Deliver", "Timeout"));
+}
+
+#[test]
+fn what_is_reckoned_for_the_bill_is_what_the_template_has() {
+    let template = template();
+    let polled = template.matches("Type: SQS\n").count();
+    assert_eq!(polled as f64, usage::POLLED_QUEUES);
+    let limited = template.matches("ScalingConfig: {MaximumConcurrency:").count();
+    assert_eq!(limited, polled, "Lambda asks an empty queue less often without it");
+    assert!(!template.contains("MaximumBatchingWindowInSeconds"));
+    assert_eq!(setting("Ingest", "MemorySize") as f64, usage::INGEST_MEMORY_MB);
+    assert_eq!(template.matches("MemorySize: ").count(), 2, "Globals and ingest");
+    let (_, everywhere) = template.split_once("MemorySize: ").unwrap();
+    assert!(everywhere.starts_with(&format!("{}\n", usage::MEMORY_MB)));
+    let (_, logs) = template.split_once("LogRetentionDays:").unwrap();
+    assert!(logs.contains(&format!("Default: {}\n", usage::LOGS_KEPT_DAYS)));
+    assert!(template.contains("Schedule: rate(1 minute)"));
 }
