@@ -1,6 +1,7 @@
 //! `hookline`: the relay on one machine, and what helps to work with it.
 
 mod audit;
+mod cost;
 mod demo;
 mod dev;
 mod listen;
@@ -40,6 +41,8 @@ enum Command {
     Recover(recover::Options),
     /// Plays hours in which everything goes wrong, and checks that nothing is lost
     Simulate(simulate::Options),
+    /// Prints what a month costs on AWS, by line, at list prices
+    Cost(cost::Options),
     /// Prints the description of the relay's own API, in OpenAPI
     Openapi,
     /// Posts a notification as Bandwidth would
@@ -57,6 +60,7 @@ async fn main() -> ExitCode {
         Command::Audit(options) => audit::run(options).await,
         Command::Recover(options) => recover::run(options).await,
         Command::Simulate(options) => simulate::run(options).await,
+        Command::Cost(options) => cost::run(&options),
         Command::Openapi => openapi::run(),
         Command::Send(options) => send::run(options).await,
         Command::Listen(options) => listen::run(options).await,

@@ -221,3 +221,39 @@ async fn the_demo_ends_well() {
     assert!(done.status.success(), "{text}");
     assert!(text.contains("failed (500)"), "{text}");
 }
+
+#[tokio::test]
+async fn cost_prints_what_its_documentation_shows() {
+    let cost = async |arguments: &[&str]| {
+        let done = hookline().arg("cost").args(arguments).stderr(Stdio::piped()).output();
+        let done = done.await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.success(), text(done.stdout), text(done.stderr))
+    };
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cost.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let asked = "--notifications 1e6 --subscribers 1.2 --failure-rate 0.02";
+    assert!(docs.contains(&format!("cost {asked}\n")));
+    let (_, bill, _) = cost(&asked.split(' ').collect::<Vec<_>>()).await;
+    let (bill, _) = bill.split_once("\n\n").unwrap();
+    assert!(docs.contains(bill), "docs/cost.md should have\n{bill}");
+    let (_, idle, _) = cost(&["--notifications", "0"]).await;
+    let total = idle.lines().find(|line| line.starts_with("total")).unwrap();
+    let sum = format!("the sum is ${}.", total.split_whitespace().last().unwrap());
+    assert!(docs.contains(&sum), "docs/cost.md should have: {sum}");
+
+    for (flag, value) in [
+        ("--notifications", "many"),
+        ("--notifications", "-1"),
+        ("--subscribers", "NaN"),
+        ("--failure-rate", "1"),
+        ("--per-order", "0"),
+        ("--endpoint-ms", "15001"),
+    ] {
+        let count = ["--notifications", "1"];
+        let count = if flag == count[0] { &[][..] } else { &count };
+        let (is_good, out, error) = cost(&[count, &[flag, value]].concat()).await;
+        assert!(!is_good && out.is_empty(), "{flag} {value}");
+        assert!(error.contains(flag) && error.contains(value), "{error}");
+    }
+}
