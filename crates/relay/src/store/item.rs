@@ -14,14 +14,35 @@ use super::key::Key;
 /// which an order can be looked up and replayed.
 pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Version of the item shapes written here.
+/// Version of the item shapes written here, and the newest that is read.
+///
+/// While a release replaces another, or is taken back, both work on one table: each reads what the one before
+/// it and the one after it write. An attribute that may be missing, and that may be lost when the older one
+/// writes its item again, can come with any release. Every other change takes two: the first reads both shapes
+/// and still writes the old one; the second writes the new one, under the next version.
 const VERSION: u8 = 1;
+
+/// A version that this release reads.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
+struct Version(u8);
+
+impl TryFrom<u8> for Version {
+    type Error = String;
+
+    fn try_from(v: u8) -> Result<Version, String> {
+        match v <= VERSION {
+            true => Ok(Version(v)),
+            false => Err(format!("it has version {v}, and this release reads up to {VERSION}")),
+        }
+    }
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Item<T> {
     #[serde(flatten)]
     pub(super) key: Key,
-    v: u8,
+    v: Version,
     /// Epoch seconds after which DynamoDB may drop the item (up to days later).
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<i64>,
@@ -31,7 +52,7 @@ pub(super) struct Item<T> {
 
 impl<T> Item<T> {
     pub(super) fn new(key: Key, body: T) -> Item<T> {
-        Item { key, v: VERSION, expires: None, body }
+        Item { key, v: Version(VERSION), expires: None, body }
     }
 
     pub(super) fn kept_for(mut self, age_max: SignedDuration, from: Timestamp) -> Item<T> {
@@ -80,4 +101,32 @@ pub(super) fn number(value: impl std::fmt::Display) -> AttributeValue {
 
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attributes, VERSION, number, read, text};
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Body {
+        name: String,
+    }
+
+    fn item(version: u8) -> Attributes {
+        let of_today = [("pk", text("P")), ("sk", text("S")), ("v", number(version))];
+        let of_tomorrow = [("name", text("n")), ("unheard_of", number(7))];
+        of_today.into_iter().chain(of_tomorrow).map(|(name, is)| (name.into(), is)).collect()
+    }
+
+    #[test]
+    fn an_attribute_of_a_later_release_is_passed_over() {
+        assert_eq!(read::<Body>("read", item(VERSION)).unwrap().body.name, "n");
+    }
+
+    #[test]
+    fn a_shape_of_a_later_release_is_refused_by_its_version() {
+        let error = read::<Body>("read", item(VERSION + 1)).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("it has version 2, and this release reads up to 1"), "{source}");
+    }
 }
