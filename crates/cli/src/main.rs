@@ -9,6 +9,7 @@ mod openapi;
 mod output;
 mod place;
 mod recover;
+mod restore;
 mod send;
 mod setup;
 mod simulate;
@@ -39,6 +40,8 @@ enum Command {
     Audit(audit::Options),
     /// Fans out again what is stored, after records of the stream were lost
     Recover(recover::Options),
+    /// Puts back what a table lacks, from one that was restored from a point in time
+    Restore(restore::Options),
     /// Plays hours in which everything goes wrong, and checks that nothing is lost
     Simulate(simulate::Options),
     /// Prints what a month costs on AWS, by line, at list prices
@@ -59,6 +62,7 @@ async fn main() -> ExitCode {
         Command::Setup(options) => setup::run(options).await,
         Command::Audit(options) => audit::run(options).await,
         Command::Recover(options) => recover::run(options).await,
+        Command::Restore(options) => restore::run(options).await,
         Command::Simulate(options) => simulate::run(options).await,
         Command::Cost(options) => cost::run(&options),
         Command::Openapi => openapi::run(),

@@ -61,8 +61,9 @@ async fn fanout(place: &Place, wake_queue: Option<String>) -> anyhow::Result<Fan
     Ok(Fanout { store, wakes, clock })
 }
 
+/// Waits, so that no more is read in a second than may be.
 #[expect(clippy::disallowed_methods, reason = "an operator's command, which must not hurry")]
-async fn pause(seconds: f64) {
+pub(crate) async fn pause(seconds: f64) {
     if seconds > 0.0 {
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     }

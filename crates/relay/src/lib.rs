@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod metrics;
 pub mod queue;
 pub mod recover;
+pub mod restore;
 pub mod schedule;
 pub mod setup;
 pub mod store;

@@ -19,6 +19,7 @@ mod openapi;
 mod pinned;
 mod read_units;
 mod replays;
+mod restore;
 mod road;
 mod serve;
 mod signing;

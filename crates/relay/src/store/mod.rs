@@ -22,6 +22,7 @@ mod subscription;
 mod table;
 mod upstream;
 mod vault;
+mod whole;
 
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ pub use registry::{ApiKey, Role, Tenant};
 pub use subscription::Snapshot;
 pub(crate) use subscription::{Entry, Sealed, SealedSecret, Subscribed};
 pub use table::{Page, Written};
+pub(crate) use whole::{Which, WholeCursor};
 
 /// The table could not be read or written as asked.
 #[derive(Debug, thiserror::Error)]
