@@ -2,13 +2,14 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie aws verify clients schemathesis fuzz crash kills isolation sam-local model demo dev simulate advisories ci
+.PHONY: check test functions rie aws upgrade verify clients schemathesis fuzz crash kills isolation sam-local model demo dev simulate advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
 functions: ; @.ci/run functions
 rie: ; @.ci/run functions rie
 aws: ; @.ci/run functions aws
+upgrade: ; @.ci/run functions upgrade
 verify: ; @.ci/run verify
 clients: ; @.ci/run clients
 schemathesis: ; @.ci/run schemathesis

@@ -10,78 +10,16 @@ role in turn, and removes it all again. One line for each check; the last counts
 import argparse
 import json
 import sys
-import time
 
 import permissions
-from dev import Report, request, until
-from stack import ADDRESS, Emulator, Endpoint, Stack, TENANT, order_id
+from dev import Report, until
+from emulated import Emulator
+from roads import AT, DELIVERY_SECONDS_MAX, Endpoint, Roads
+from stack import ACCOUNT, Stack
 
-# Queues hand out and poll by the second.
-DELIVERY_SECONDS_MAX = 30
 # `schedule` runs every minute, and looks a minute ahead.
 NOTICE_SECONDS = 120
 SCHEDULE_SECONDS_MAX = NOTICE_SECONDS + DELIVERY_SECONDS_MAX
-
-AT = "2026-02-03T10:11:{:02}.000Z"
-
-
-class Roads:
-    """What each check starts from: the stack, somewhere to deliver to, and orders that nobody else uses."""
-
-    def __init__(self, stack: Stack, endpoint: Endpoint, report: Report):
-        self.stack = stack
-        self.endpoint = endpoint
-        self.report = report
-        self.orders = 0
-        self.posted = 0
-
-    def order(self) -> str:
-        self.orders += 1
-        return order_id(self.orders)
-
-    def notify(self, order: str, *states: str):
-        for nth, state in enumerate(states):
-            self.stack.bandwidth.notify("orders", order, AT.format(nth), Status=state)
-            self.posted += 1
-
-    def refused(self, order: str) -> int:
-        """Posts an order without regard to the answer; answers its status."""
-        bandwidth = self.stack.bandwidth
-        xml = f"<Notification><OrderType>orders</OrderType><OrderId>{order}</OrderId><Status>COMPLETE</Status></Notification>"
-        headers = {**bandwidth.headers, "authorization": bandwidth.authorization}
-        status, _, _ = request("POST", bandwidth.url, headers, xml.encode())
-        return status
-
-    def arrives(self, path: str, order: str, *states: str):
-        """Whether just these states come, in this order."""
-        expected = list(states)
-        try:
-            until("", DELIVERY_SECONDS_MAX, lambda: len(self.endpoint.states(path, order)) >= len(expected))
-        except AssertionError:
-            pass
-        self.report.same(f"{path}: {', '.join(expected)} came", self.endpoint.states(path, order), expected)
-
-    def parked(self) -> list[dict]:
-        """The keys of deliveries that wait for `schedule`."""
-        table = self.stack.emulator.client("dynamodb")
-        items = table.scan(TableName=self.stack.outputs["TableName"], IndexName="due")["Items"]
-        return [{"pk": one["pk"], "sk": one["sk"]} for one in items if one["due"]["S"].startswith("DUE#")]
-
-    def make_due(self, key: dict, seconds: int):
-        """Does what hours would do: it is due in so many seconds."""
-        table = self.stack.emulator.client("dynamodb")
-        whose = {"TableName": self.stack.outputs["TableName"], "Key": key}
-        at = time.gmtime(time.time() + seconds)
-        stamp = "%Y-%m-%dT%H:%M:%S.000Z"
-        changed = {
-            "due": time.strftime("DUE#%Y-%m-%dT%H:%M#0", at),
-            "due_at": time.strftime(stamp, at),
-            "next_at": time.strftime(stamp, at),
-            "finished_at": time.strftime(stamp, time.gmtime(time.time() - 3_600)),
-        }
-        item = table.get_item(**whose)["Item"]
-        changed = {name: {"S": value} for name, value in changed.items() if name in item}
-        table.put_item(TableName=whose["TableName"], Item={**item, **changed})
 
 
 # ---- The road
@@ -92,7 +30,7 @@ def order_retries_and_signatures(roads: Roads):
     roads.endpoint.answer["/flaky"] = 500
     roads.stack.subscribe(roads.endpoint, "flaky", retry_schedule=[1, 2, 3, 600])
     roads.stack.subscribe(roads.endpoint, "json", format="json")
-    roads.notify(order, "SUBMITTED", "FOC", "COMPLETE")
+    roads.tell("orders", order, "SUBMITTED", "FOC", "COMPLETE")
     attempts = lambda: [one for one in list(roads.endpoint.deliveries) if one.path == "/flaky"]
     until("two failed attempts", DELIVERY_SECONDS_MAX, lambda: len(attempts()) >= 2)
     del roads.endpoint.answer["/flaky"]
@@ -112,7 +50,7 @@ def dead_letters(roads: Roads):
     roads.endpoint.answer["/dead"] = 500
     roads.stack.subscribe(roads.endpoint, "dead", retry_schedule=[1])
     roads.stack.subscribe(roads.endpoint, "told", event_type="delivery.exhausted")
-    roads.notify(order, "FAILED")
+    roads.tell("orders", order, "FAILED")
     until("its owner is told", DELIVERY_SECONDS_MAX, lambda: roads.endpoint.taken("told"))
     roads.report.same("told: delivery.exhausted", roads.endpoint.states("told"), ["delivery.exhausted"])
     [dead] = roads.stack.of_tenant("GET", "/deliveries/dead")["items"]
@@ -128,7 +66,7 @@ def parking(roads: Roads):
     order = roads.order()
     roads.endpoint.answer["/late"] = 500
     roads.stack.subscribe(roads.endpoint, "late", retry_schedule=[3600])
-    roads.notify(order, "SUBMITTED", "COMPLETE")
+    roads.tell("orders", order, "SUBMITTED", "COMPLETE")
     until("it is parked", DELIVERY_SECONDS_MAX, lambda: roads.parked())
     del roads.endpoint.answer["/late"]
     [item] = roads.parked()
@@ -142,7 +80,7 @@ def inbox(roads: Roads):
     order = roads.order()
     roads.stack.subscribe(roads.endpoint, "inboxed")
     with permissions.without(roads.stack, "ingest", "Store"):
-        roads.notify(order, "COMPLETE")
+        roads.tell("orders", order, "COMPLETE")
     roads.arrives("inboxed", order, "COMPLETE")
     with permissions.without(roads.stack, "ingest", "Store", "SendToInbox"):
         status = roads.refused(roads.order())
@@ -151,7 +89,7 @@ def inbox(roads: Roads):
 
 def quarantine(roads: Roads):
     roads.stack.bandwidth.post("<Notification>no end", 400)
-    kept = roads.stack.call("GET", "/relay/v1/upstreams/9900012/quarantine")["items"]
+    kept = roads.stack.call("GET", f"/relay/v1/upstreams/{ACCOUNT}/quarantine")["items"]
     roads.report.same("what is no notification is kept", len(kept), 1)
 
 
@@ -209,8 +147,7 @@ def torn_down(stack: Stack, report: Report):
     report.check("the table is left", table in tables, tables)
 
 
-def whole(stack: Stack, endpoint: Endpoint, report: Report, options: argparse.Namespace):
-    stack.deploy(options.template, options.architecture)
+def whole(stack: Stack, endpoint: Endpoint, report: Report):
     stack.populate()
     roads = Roads(stack, endpoint, report)
     for check in (order_retries_and_signatures, dead_letters, parking, inbox, quarantine, metrics, ledger):
@@ -232,7 +169,9 @@ def main() -> int:
     try:
         with Emulator(options.emulator) as emulator:
             try:
-                whole(Stack(emulator, options.sam, options.hookline), endpoint, report, options)
+                stack = Stack(emulator, options.sam, options.hookline, options.architecture)
+                stack.deploy(options.template)
+                whole(stack, endpoint, report)
             except (AssertionError, LookupError, OSError, ValueError) as error:
                 report.check("the run comes to its end:", False, f"{error!r}\n{emulator.logged(60)}")
         report.same("no process is left", emulator.processes(), {})

@@ -10,13 +10,10 @@ import copy
 import fnmatch
 import json
 import time
-import typing
 
 from dev import until
+from roads import AT, Roads
 from stack import ACCOUNT, TENANT, Stack
-
-if typing.TYPE_CHECKING:
-    from aws import Roads
 
 FUNCTIONS = ("ingest", "inbox", "fanout", "deliver", "schedule", "api")
 
@@ -84,7 +81,7 @@ def without(stack: Stack, function: str, *statements: str):
 
 
 class Sweep:
-    def __init__(self, roads: "Roads"):
+    def __init__(self, roads: Roads):
         self.roads = roads
         self.stack = roads.stack
         self.endpoint = roads.endpoint
@@ -126,7 +123,7 @@ class Sweep:
             self.roads.report.check(name, False, error)
 
     def heals(self):
-        since = ("--since", time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime()))
+        since = ("--since", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86_400)))
         outputs = self.stack.outputs
         self.stack.command("recover", "--table", outputs["TableName"], "--wake-queue", outputs["WakeQueueUrl"], *since)
 
@@ -158,22 +155,18 @@ class Sweep:
             "broken": self.subscribe_failing("broken", order_type="dldas", retry_schedule=[1] * 11),
         }
         for order_type in ("portins", "dldas", "disconnects"):
-            self.tell(order_type, self.roads.order(), "SUBMITTED")
+            self.roads.tell(order_type, self.roads.order(), "SUBMITTED")
 
     def subscribe_failing(self, path: str, **wanted) -> str:
         self.endpoint.answer[f"/{path}"] = 500
         return self.stack.subscribe(self.endpoint, path, **wanted)
-
-    def tell(self, order_type: str, order: str, *states: str):
-        for nth, state in enumerate(states):
-            self.stack.bandwidth.notify(order_type, order, f"2026-02-03T10:11:{nth:02}.000Z", Status=state)
 
     # ---- What to do, by function
 
     def order(self):
         """A new order; it may take long to arrive, but must."""
         order = self.roads.order()
-        self.roads.notify(order, "COMPLETE")
+        self.roads.tell("orders", order, "COMPLETE")
         self.swept.append(order)
 
     def order_past_ingest(self):
@@ -187,14 +180,14 @@ class Sweep:
             self.roads.refused(self.roads.order())
 
     def order_behind_another(self):
-        self.tell("portins", self.roads.order(), "SUBMITTED", "FOC")
+        self.roads.tell("portins", self.roads.order(), "SUBMITTED", "FOC")
 
     def order_in_vain(self):
-        self.tell("disconnects", self.roads.order(), "COMPLETE")
+        self.roads.tell("disconnects", self.roads.order(), "COMPLETE")
 
     def more_than_its_limit(self):
         for _ in range(3):
-            self.tell("lidbs", self.roads.order(), "COMPLETE")
+            self.roads.tell("lidbs", self.roads.order(), "COMPLETE")
 
     def order_that_fanout_gives_up(self):
         """First its failure cannot be sent; then, with the permission, it can."""
@@ -219,38 +212,36 @@ class Sweep:
         finally:
             before = mapping["MaximumRecordAgeInSeconds"]
             mappings.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=before)
+        # `recover` leaves to the stream what came in within the last hour.
+        long_ago = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 2 * 3_600))
+        for order in self.swept[-2:]:
+            [event] = self.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#")
+            self.put({**event, "received_at": {"S": long_ago}})
 
     def order_with_a_subscription_of_its_own(self):
         order = self.roads.order()
-        self.tell("orders", order, "RECEIVED")
+        self.roads.tell("orders", order, "RECEIVED")
         known = lambda: self.stack.of_tenant("GET", "/orders/orders?limit=200")["items"]
         until("the order is known", ASKED_SECONDS_MAX, lambda: any(one["order_id"] == order for one in known()))
         self.stack.subscribe(self.endpoint, "own", order_type="orders", order_id=order)
-        self.tell("orders", order, "RECEIVED", "COMPLETE")
+        self.roads.tell("orders", order, "RECEIVED", "COMPLETE")
         self.swept.append(order)
         until("it is told the end", ASKED_SECONDS_MAX, lambda: self.endpoint.taken("own", order))
         # Who comes by later takes the subscription away.
         self.hurry()
 
-    def minute(self, ago: int = 120):
-        """Has `schedule` do what it would have done in the last minutes; it was late."""
-        through = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() - ago))
-        self.put({"pk": {"S": "SCHEDULE"}, "sk": {"S": "DUE"}, "v": {"N": "1"}, "through": {"S": through}})
-        client = self.stack.emulator.client("lambda")
-        client.invoke(FunctionName=f"{self.stack.NAME}-schedule:live", Payload=b"{}")
-
     def hurry(self):
         """Whatever is parked is due."""
-        self.tell("portouts", self.roads.order(), "SUBMITTED")
+        self.roads.tell("portouts", self.roads.order(), "SUBMITTED")
         until("something is parked", ASKED_SECONDS_MAX, lambda: self.roads.parked())
         for item in self.roads.parked():
             self.roads.make_due(item, 0)
-        self.minute()
+        self.roads.minute()
 
     def minute_of_an_audit(self):
         """As at two in the morning, where an order has an event of yesterday that no feed of yesterday lists."""
         order = self.roads.order()
-        self.tell("orders", order, "RECEIVED", "COMPLETE")
+        self.roads.tell("orders", order, "RECEIVED", "COMPLETE")
         until("it is delivered", ASKED_SECONDS_MAX, lambda: len(self.endpoint.taken("swept", order)) == 2)
         # Back to a minute before the last two o'clock, and half a day before that.
         ago = int(time.time() - 2 * 3_600) % 86_400 + 60
@@ -261,17 +252,26 @@ class Sweep:
         self.put({**event, "received_at": {"S": yesterday}})
         listed = {**entry, "received_at": {"S": yesterday}, "sk": {"S": f"{yesterday}#{digest}"}}
         self.put(listed)
-        self.minute(ago)
+        self.roads.minute(ago)
         self.put(event)
         self.table.delete_item(TableName=self.name, Key={"pk": listed["pk"], "sk": listed["sk"]})
 
-    def replay_and_minute(self):
-        since = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())
-        self.stack.of_tenant("POST", "/replays", {"from": since, "order_type": "disconnects"})
+    def let_go_of_what_was_held(self):
+        """Of a subscription that was disabled for a while."""
+        path = f"/subscriptions/{self.failing['parked']}"
+        wanted = {"url": f"{self.endpoint.url}parked", "order_type": "portouts", "retry_schedule": [3600]}
+        self.stack.of_tenant("PUT", path, {**wanted, "enabled": False})
+        self.stack.restart("deliver")
+        self.roads.tell("portouts", self.roads.order(), "SUBMITTED")
+        held = f"HELD#{self.failing['parked']}"
+        until("it is held", ASKED_SECONDS_MAX, lambda: held in self.roads.at_rest().values())
+        self.stack.of_tenant("PUT", path, wanted)
         for job in self.items("JOBS"):
-            # By now every function knows what it goes by.
-            self.put({**job, "asked_at": {"S": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 120))}})
-        self.minute()
+            # By now every function goes by what it is.
+            long_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
+            self.put({**job, "asked_at": {"S": long_ago}})
+        # The last look is a run of its own.
+        until("it is let go", ASKED_SECONDS_MAX, lambda: self.roads.minute() or self.refused())
 
     # The items of a partition, as DynamoDB writes them.
 
@@ -301,7 +301,8 @@ class Sweep:
         self.stack.answer("DELETE", f"/relay/v1/keys/{made['id']}")
 
     def retry(self):
-        [first, *_] = self.stack.of_tenant("GET", "/deliveries/undelivered")["items"]
+        undelivered = self.stack.of_tenant("GET", "/deliveries/undelivered?limit=200")["items"]
+        first = next(one for one in undelivered if one["subscription"] == self.failing["stuck"])
         path = self.stack.retry_path(first)
         self.stack.restart("api")
         self.stack.answer("POST", path)
@@ -330,10 +331,10 @@ class Sweep:
         ("deliver", "Store", "dynamodb:DeleteItem"): order_with_a_subscription_of_its_own,
         ("deliver", "SendWakes", "WakeQueue"): more_than_its_limit,
         ("deliver", "SendWakes", "AsideQueue"): order_in_vain,
-        "schedule": minute,
+        "schedule": lambda self: self.roads.minute(),
         ("schedule", "Store", "dynamodb:BatchGetItem"): minute_of_an_audit,
-        ("schedule", "Store", "dynamodb:UpdateItem"): replay_and_minute,
-        ("schedule", "Store", "dynamodb:DeleteItem"): replay_and_minute,
+        ("schedule", "Store", "dynamodb:UpdateItem"): let_go_of_what_was_held,
+        ("schedule", "Store", "dynamodb:DeleteItem"): let_go_of_what_was_held,
         ("schedule", "SendWakes", "WakeQueue"): hurry,
         "api": read,
         ("api", "Store", "dynamodb:BatchGetItem"): list_undelivered,
