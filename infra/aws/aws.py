@@ -13,8 +13,8 @@ import sys
 
 import permissions
 from dev import Report, until
-from emulated import Emulator
-from roads import AT, DELIVERY_SECONDS_MAX, Endpoint, Roads
+from roads import AT, DELIVERY_SECONDS_MAX, Roads
+from run import on_emulated_aws
 from stack import ACCOUNT, Stack
 
 # `schedule` runs every minute, and looks a minute ahead.
@@ -130,11 +130,6 @@ def ledger(roads: Roads):
         roads.report.check("audit: everything is accounted for", False, error)
 
 
-def alone(emulator: Emulator, report: Report):
-    # As the kernel writes 127.0.0.1.
-    report.same("nothing listens but on loopback", emulator.listening(), {"0100007F"})
-
-
 def torn_down(stack: Stack, report: Report):
     table = stack.outputs["TableName"]
     stack.delete()
@@ -147,38 +142,18 @@ def torn_down(stack: Stack, report: Report):
     report.check("the table is left", table in tables, tables)
 
 
-def whole(stack: Stack, endpoint: Endpoint, report: Report):
-    stack.populate()
-    roads = Roads(stack, endpoint, report)
+def whole(roads: Roads, options: argparse.Namespace):
+    roads.stack.deploy(options.template)
+    roads.stack.populate()
     for check in (order_retries_and_signatures, dead_letters, parking, inbox, quarantine, metrics, ledger):
         check(roads)
     permissions.Sweep(roads).run()
     ledger(roads)
-    report.same("deliveries that standardwebhooks refuses", endpoint.unverified, [])
-    alone(stack.emulator, report)
-    torn_down(stack, report)
-
-
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    for name in ("emulator", "sam", "hookline", "template", "architecture"):
-        arguments.add_argument(f"--{name}", required=True)
-    options = arguments.parse_args()
-    report = Report()
-    endpoint = Endpoint()
-    try:
-        with Emulator(options.emulator) as emulator:
-            try:
-                stack = Stack(emulator, options.sam, options.hookline, options.architecture)
-                stack.deploy(options.template)
-                whole(stack, endpoint, report)
-            except (AssertionError, LookupError, OSError, ValueError) as error:
-                report.check("the run comes to its end:", False, f"{error!r}\n{emulator.logged(60)}")
-        report.same("no process is left", emulator.processes(), {})
-    finally:
-        endpoint.shutdown()
-    return report.end("aws")
+    roads.report.same("deliveries that standardwebhooks refuses", roads.endpoint.unverified, [])
+    # As the kernel writes 127.0.0.1.
+    roads.report.same("nothing listens but on loopback", roads.stack.emulator.listening(), {"0100007F"})
+    torn_down(roads.stack, roads.report)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(on_emulated_aws("aws", (), whole))

@@ -12,7 +12,7 @@ import json
 import time
 
 from dev import until
-from roads import AT, Roads
+from roads import Roads
 from stack import ACCOUNT, TENANT, Stack
 
 FUNCTIONS = ("ingest", "inbox", "fanout", "deliver", "schedule", "api")

@@ -7,7 +7,7 @@ import signal
 import urllib.parse
 
 from dev import Bandwidth, basic, request
-from emulated import REGION, Emulator
+from emulated import Emulator
 
 DEPLOY_SECONDS_MAX = 300
 COMMAND_SECONDS_MAX = 60

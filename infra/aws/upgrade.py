@@ -12,16 +12,15 @@ import contextlib
 import sys
 import threading
 
-from dev import Report, until
-from emulated import Emulator
-from roads import AT, DELIVERY_SECONDS_MAX, Endpoint, Roads
-from stack import TENANT, Stack
+from dev import until
+from roads import AT, DELIVERY_SECONDS_MAX, Roads
+from run import on_emulated_aws
 
 POSTS_APART_SECONDS = 0.25
 
 # What the endpoints that fail are subscribed to, and with which waits.
 RETRIED, PARKED, DEAD = "portins", "portouts", "disconnects"
-WAITS = {RETRIED: [2] * 30, PARKED: [3600] * 2, DEAD: [1]}
+WAITS = {RETRIED: [5] * 30, PARKED: [3600] * 2, DEAD: [1]}
 
 
 class Steady(threading.Thread):
@@ -94,22 +93,22 @@ def delivery_of(roads: Roads, delivery: dict) -> dict:
     return found
 
 
-def one_after_the_other(stack: Stack, endpoint: Endpoint, report: Report, before: str, now: str):
-    stack.deploy(before)
+def one_after_the_other(roads: Roads, options: argparse.Namespace):
+    stack, endpoint, report = roads.stack, roads.endpoint, roads.report
+    stack.deploy(options.before)
     stack.populate()
-    roads = Roads(stack, endpoint, report)
     stack.subscribe(endpoint, "steady", order_type="orders")
     for order_type, waits in WAITS.items():
         stack.subscribe(endpoint, order_type, order_type=order_type, retry_schedule=waits)
     old = stack.versions()
     with Steady(roads) as steady:
         undone = Undone(roads)
-        stack.deploy(now)
+        stack.deploy(options.template)
         new = stack.versions()
         report.check("each function has a new version", all(old[one] != new[one] for one in old), (old, new))
         undone.finish("this release")
         undone = Undone(roads)
-        stack.deploy(before)
+        stack.deploy(options.before)
         undone.finish("the one before")
     report.same("calls of Bandwidth that failed", steady.failed, [])
     missing = lambda: set(steady.posted) - {one.order for one in endpoint.taken("steady")}
@@ -121,24 +120,5 @@ def one_after_the_other(stack: Stack, endpoint: Endpoint, report: Report, before
     report.check("audit: everything is accounted for", True)
 
 
-def main() -> int:
-    arguments = argparse.ArgumentParser()
-    for name in ("emulator", "sam", "hookline", "template", "before", "architecture"):
-        arguments.add_argument(f"--{name}", required=True)
-    options = arguments.parse_args()
-    report = Report()
-    endpoint = Endpoint()
-    try:
-        with Emulator(options.emulator) as emulator:
-            try:
-                stack = Stack(emulator, options.sam, options.hookline, options.architecture)
-                one_after_the_other(stack, endpoint, report, options.before, options.template)
-            except (AssertionError, LookupError, OSError, ValueError) as error:
-                report.check("the run comes to its end:", False, f"{error!r}\n{emulator.logged(60)}")
-    finally:
-        endpoint.shutdown()
-    return report.end("upgrade")
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(on_emulated_aws("upgrade", ("before",), one_after_the_other))

@@ -14,7 +14,7 @@ const AT: SignedDuration = SignedDuration::from_hours(2);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Feed entries that are audited in one minute. For each with its lane some 1.5 read units are used.
+/// Feed entries that are audited in one minute. Each takes half a read unit, and so does each of its lanes.
 pub(super) const ENTRIES_A_MINUTE: u64 = 5_000;
 
 /// Feed entries that are read at once.
