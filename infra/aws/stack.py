@@ -3,14 +3,16 @@
 import collections
 import json
 import os
+import pathlib
 import signal
 import urllib.parse
 
-from dev import Bandwidth, basic, request
+from dev import Bandwidth, basic, request, until
 from emulated import Emulator
 
 DEPLOY_SECONDS_MAX = 300
 COMMAND_SECONDS_MAX = 60
+ENDED_SECONDS_MAX = 10
 
 ACCOUNT = "9900012"
 TENANT = "5500001"
@@ -122,6 +124,7 @@ class Stack:
         for process, name in self.emulator.processes().items():
             if name == f"{self.NAME}-{function}":
                 os.kill(process, signal.SIGKILL)
+                until("it has ended", ENDED_SECONDS_MAX, lambda: has_ended(process))
 
     def log_lines(self, function: str) -> list[str]:
         """All that a function has logged."""
@@ -142,3 +145,11 @@ class Stack:
                 for metric in described["Metrics"]:
                     values[metric["Name"]].append(fields[metric["Name"]])
         return values
+
+
+def has_ended(process: int) -> bool:
+    """Whether its parent can see that it has."""
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True

@@ -1,9 +1,9 @@
 """The functions as `sam local` runs them: in Docker, each by its sample event, and behind its HTTP API.
 
-    sam_local.py --ministack PATH [--stand-in]
+    sam_local.py --emulator PYTHON [--stand-in]
 
-Needs a running Docker engine, and takes what `sam build` left in .aws-sam/build, or builds. The AWS that the functions
-call is MiniStack on loopback, so that nothing calls a real one; its table and queues are as template.yaml has them, but
+`PYTHON` is the interpreter of an environment with MiniStack. Needs a running Docker engine, and takes what `sam build` left in .aws-sam/build, or builds. The AWS that the functions
+call is emulated, on loopback, so that nothing calls a real one; its table and queues are as template.yaml has them, but
 nothing connects them with the functions. Without the ordinary base image, or with --stand-in, Debian takes its place.
 One line for each check; the last counts them. Whatever was started is gone afterwards, but for the images.
 """
@@ -33,6 +33,7 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from dev import Bandwidth, Report, basic, request, until
+from emulated import CREDENTIALS, REGION, Emulator
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 BUILT = ROOT / ".aws-sam" / "build"
@@ -226,14 +227,14 @@ def running(command: list[str], port: int, log: pathlib.Path, **options):
 class Aws:
     """The table, queues and key of template.yaml in an emulated AWS, with the upstream and tenant of the samples."""
 
-    def __init__(self, url: str, resources: dict, samples: dict[str, dict]):
-        made = {"endpoint_url": url, "region_name": "us-east-1"}
-        self.sqs = boto3.client("sqs", **made)
+    def __init__(self, emulator: Emulator, resources: dict, samples: dict[str, dict]):
+        self.sqs = emulator.client("sqs")
         self.queues = {name: self.sqs.create_queue(QueueName=queue)["QueueUrl"] for name, queue in QUEUES.items()}
-        self.key = boto3.client("kms", **made).create_key()["KeyMetadata"]["Arn"]
+        self.key = emulator.client("kms").create_key()["KeyMetadata"]["Arn"]
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
         table = {name: resources["Table"]["Properties"][name] for name in wanted}
-        self.table = boto3.resource("dynamodb", **made).create_table(TableName="hookline", **table)
+        service = boto3.resource("dynamodb", endpoint_url=emulator.url, region_name=REGION)
+        self.table = service.create_table(TableName="hookline", **table)
 
         username, secret = credentials(samples["ingest"])
         login = {"username": username, "password_sha256": secret}
@@ -413,24 +414,13 @@ def check(report: Report, options: argparse.Namespace, started: contextlib.ExitS
     template = yaml_parse((BUILT / "template.yaml").read_text())
     endpoint = Endpoint()
     started.callback(endpoint.shutdown)
-    port = free_port()
-    environment = {
-        **os.environ,
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "HOME": str(folder),
-        # It would look for containers, and open ports of its own on all interfaces.
-        "DOCKER_HOST": "unix:///nonexistent",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    started.enter_context(running([options.ministack], port, folder / "aws.log", env=environment))
-    aws = Aws(f"http://127.0.0.1:{port}", template["Resources"], samples)
+    emulator = started.enter_context(Emulator(options.emulator))
+    aws = Aws(emulator, template["Resources"], samples)
 
     network = started.enter_context(Network())
-    host = lead(network, [port, endpoint.server_port], started)
+    host = lead(network, [emulator.port, endpoint.server_port], started)
     variables = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": f"http://{host}:{emulator.port}",
         "TABLE": aws.table.name,
         "KEY_ID": aws.key,
         # The endpoint of this check, which is no public one.
@@ -463,18 +453,13 @@ def check(report: Report, options: argparse.Namespace, started: contextlib.ExitS
 
 def main() -> int:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--ministack", required=True)
+    arguments.add_argument("--emulator", required=True)
     arguments.add_argument("--stand-in", action="store_true")
     options = arguments.parse_args()
     # As an exception, so that what was started here is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Nobody's own, whatever the environment has.
-    os.environ |= {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "SAM_CLI_TELEMETRY": "0",
-    }
+    os.environ |= {**CREDENTIALS, "SAM_CLI_TELEMETRY": "0"}
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
         os.environ.pop(name, None)
     report = Report()

@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_idle_month_costs_what_stands_and_what_asks() {
-        assert!((9.5..10.5).contains(&total(IDLE)), "{}", total(IDLE));
+        assert!((12.0..13.0).contains(&total(IDLE)), "{}", total(IDLE));
         assert_eq!(quantity(IDLE, "DynamoDB storage"), 0.0);
         assert_eq!(quantity(IDLE, "SQS empty receives by Lambda"), 1_971_000.0);
     }
