@@ -127,7 +127,9 @@ where
         }
     });
     let mut response = SqsBatchResponse::default();
-    response.set_failures(futures::future::join_all(runs).await.into_iter().flatten());
+    let failures: Vec<_> = futures::future::join_all(runs).await.into_iter().flatten().collect();
+    relay::metrics::gave_back(failures.len());
+    response.set_failures(failures);
     response
 }
 

@@ -44,7 +44,7 @@ class Stack:
         self.emulator.run(
             DEPLOY_SECONDS_MAX,
             *(self.sam, "deploy", "--template-file", template, "--stack-name", self.NAME, "--resolve-s3"),
-            *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
+            *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--no-progressbar"),
             *("--parameter-overrides", *arguments),
         )
         described = self.emulator.client("cloudformation").describe_stacks(StackName=self.NAME)["Stacks"][0]

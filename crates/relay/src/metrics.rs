@@ -35,6 +35,13 @@ pub(crate) fn quarantined() {
     tracing::info!(target: TARGET, Quarantined = 1_u64);
 }
 
+/// So many messages or records of the stream could not be handled, and come again.
+pub fn gave_back(count: usize) {
+    if count > 0 {
+        tracing::info!(target: TARGET, GivenBack = count as u64);
+    }
+}
+
 /// An attempt was made; `next` is none for a probe that failed. The mean of `Failed` is the share that failed.
 pub(crate) fn attempted(delivery: &Delivery, attempt: &Attempt, next: Option<Next>) {
     let succeeded = attempt.succeeded();
@@ -83,4 +90,45 @@ fn lag(delivery: &Delivery, attempt: &Attempt) -> Option<u64> {
     let started = changed.duration_until(attempt.at).as_millis();
     // Bandwidth's clock may be ahead of ours.
     Some(u64::try_from(started).unwrap_or_default() + attempt.duration_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lag;
+    use domain::delivery::{Attempt, Delivery, State};
+    use domain::event::EventKey;
+    use jiff::{SignedDuration, Timestamp};
+
+    #[test]
+    fn the_lag_is_from_the_change_to_the_end_of_the_attempt_in_milliseconds() {
+        let changed: Timestamp = "2026-02-03T10:00:00Z".parse().unwrap();
+        let attempt = |after: i64| Attempt {
+            at: changed + SignedDuration::from_millis(after),
+            duration_ms: 50,
+            status: Some(200),
+            error: None,
+        };
+        let delivery = Delivery {
+            key: EventKey::new(changed, &"0".repeat(32)),
+            tenant: "5500001".into(),
+            upstream: "9900012".into(),
+            state: State::Pending,
+            behind: false,
+            attempts_made: 0,
+            attempts_before: 0,
+            halted: false,
+            revivals: 0,
+            next_at: None,
+            due_at: None,
+            slot_at: None,
+            finished_at: None,
+            sequence: 1,
+            last_sequence: 1,
+            late: false,
+            stateless: false,
+        };
+        assert_eq!(lag(&delivery, &attempt(1_500)), Some(1_550));
+        assert_eq!(lag(&delivery, &attempt(-1_500)), Some(50), "a clock that is ahead");
+        assert_eq!(lag(&Delivery { revivals: 1, ..delivery }, &attempt(1_500)), None);
+    }
 }

@@ -160,7 +160,8 @@ impl Recovery {
         }
     }
 
-    /// Wakes a delivery that stands behind one that was finished long ago.
+    /// Wakes a delivery that stands behind one that was finished long ago, or was due long ago: its wake
+    /// may have been lost, and so may the minute in which `schedule` would have found it.
     async fn wake_if_left(
         &self,
         lane: &Lane,
@@ -171,9 +172,8 @@ impl Recovery {
         let wanted = [(lane.clone(), key.clone())];
         let Some(record) = store.delivery_records(&wanted).await?.pop() else { return Ok(()) };
         let now = self.fanout.clock.now();
-        if let Err(Fault::LeftBehind { .. }) =
-            judge_record(store, &record, received_at, now).await?
-        {
+        let judged = judge_record(store, &record, received_at, now).await?;
+        if let Err(Fault::LeftBehind { .. } | Fault::NotTried { .. }) = judged {
             let wake = Wake::of(lane.clone(), &record.delivery);
             self.fanout.wakes.send(&wake, SignedDuration::ZERO).await?;
         }

@@ -57,7 +57,7 @@ fn named(breaches: &[Breach]) -> Vec<(&str, Fault)> {
     named
 }
 
-async fn recover(stage: &Stage) -> Step {
+pub(crate) async fn recover(stage: &Stage) -> Step {
     let fanout = stage.world.fanout.clone();
     let mut recovery = Recovery::new(fanout, start(), None).await.unwrap();
     let mut sum = Step::default();

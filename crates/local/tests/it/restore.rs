@@ -6,7 +6,9 @@ use aws_sdk_dynamodb::types::{
 use jiff::SignedDuration;
 use relay::restore::Restore;
 use relay::store::Store;
+use serde_json::Value;
 
+use crate::ledger::recover;
 use crate::stage::{Item, Stage, state};
 
 const COPY: &str = "restored";
@@ -45,6 +47,15 @@ async fn all(stage: &Stage) -> Vec<Item> {
     scan.items.unwrap()
 }
 
+async fn lose(stage: &Stage, is_lost: impl Fn(&str) -> bool) {
+    for item in all(stage).await.iter().filter(|item| is_lost(&key_of(item).0)) {
+        let delete = stage.dynamodb().delete_item().table_name("hookline");
+        let key = [("pk", &item["pk"]), ("sk", &item["sk"])];
+        let key = key.map(|(name, is)| (name.to_owned(), is.clone())).into();
+        delete.set_key(Some(key)).send().await.unwrap();
+    }
+}
+
 fn key_of(item: &Item) -> (String, String) {
     let text = |name: &str| item[name].as_s().unwrap().clone();
     (text("pk"), text("sk"))
@@ -69,16 +80,8 @@ async fn what_was_lost_comes_back_and_is_not_delivered_again() {
     copy(&stage).await;
     let before = all(&stage).await;
 
-    for item in &before {
-        let (pk, sk) = key_of(item);
-        if pk.starts_with("ORDER#") || pk.starts_with("LANE#") || pk.ends_with("#FEED") {
-            let delete = stage.dynamodb().delete_item().table_name("hookline");
-            let key = [("pk", &item["pk"]), ("sk", &item["sk"])];
-            let key = key.map(|(name, is)| (name.to_owned(), is.clone())).into();
-            delete.set_key(Some(key)).send().await.unwrap();
-            assert!(!sk.is_empty());
-        }
-    }
+    lose(&stage, |pk| pk.starts_with("ORDER#") || pk.starts_with("LANE#") || pk.ends_with("#FEED"))
+        .await;
     let left = all(&stage).await.len();
     assert!(left < before.len());
 
@@ -91,7 +94,7 @@ async fn what_was_lost_comes_back_and_is_not_delivered_again() {
     keys.sort();
     expected.sort();
     assert_eq!(keys, expected);
-    assert_eq!(stage.told(), ["RECEIVED"]);
+    assert_eq!(stage.endpoint.received().len(), 1);
 }
 
 #[tokio::test]
@@ -109,4 +112,36 @@ async fn what_has_changed_since_stays_as_it_is() {
     before.sort_by_key(key_of);
     after.sort_by_key(key_of);
     assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn what_was_parked_when_it_was_lost_is_delivered_after_a_recover() {
+    let stage = Stage::new(1, Some(vec![SignedDuration::from_hours(2)])).await;
+    stage.post_accepted(&state("RECEIVED", 1)).await;
+    stage.run_for(SignedDuration::from_mins(1)).await;
+    copy(&stage).await;
+    lose(&stage, |pk| pk.starts_with("LANE#")).await;
+    stage.run_for(SignedDuration::from_hours(4)).await;
+
+    assert_eq!(restored(&stage).await, 1);
+    recover(&stage).await;
+    stage.run_for(SignedDuration::from_mins(1)).await;
+    assert_eq!(stage.told(), ["RECEIVED"]);
+}
+
+#[tokio::test]
+async fn what_was_being_made_again_when_it_was_lost_is_delivered_after_a_recover() {
+    let stage = Stage::new(0, None).await;
+    stage.post_accepted(&state("RECEIVED", 1)).await;
+    stage.run_for(SignedDuration::from_mins(1)).await;
+    stage.api("POST", &stage.retry_of("RECEIVED").await, Value::Null).await;
+    copy(&stage).await;
+    lose(&stage, |pk| pk.starts_with("LANE#")).await;
+    stage.run_for(SignedDuration::from_hours(4)).await;
+    assert_eq!(stage.endpoint.received().len(), 1);
+
+    assert_eq!(restored(&stage).await, 1);
+    recover(&stage).await;
+    stage.run_for(SignedDuration::from_mins(1)).await;
+    assert_eq!(stage.endpoint.received().len(), 2);
 }

@@ -158,8 +158,10 @@ async fn give_up(
 ) -> Result<bool, DeliverError> {
     let (lane, now) = (&wake.lane, deliver.clock.now());
     let attempt = Attempt { at: now, duration_ms: 0, status: None, error: Some(why) };
-    metrics::gave_up();
     let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
+    if settled == Settled::Done {
+        metrics::gave_up();
+    }
     after(deliver, wake, delivery, settled, true).await
 }
 

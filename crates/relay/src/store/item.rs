@@ -18,9 +18,11 @@ pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24)
 ///
 /// While a release replaces another, or is taken back, both work on one table: each reads what the one before
 /// it and the one after it write. An attribute that may be missing, and that may be lost when the older one
-/// writes its item again, can come with any release. Every other change takes two: the first reads both shapes
-/// and still writes the old one; the second writes the new one, under the next version.
-const VERSION: u8 = 1;
+/// writes its item again, can come with any release. Every other change takes two: the first reads the next
+/// version besides the old one, which it goes on writing; the second writes the next one.
+const WRITTEN: u8 = 1;
+const READ_MAX: u8 = 1;
+const _: () = assert!(WRITTEN <= READ_MAX);
 
 /// A version that this release reads.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -31,9 +33,9 @@ impl TryFrom<u8> for Version {
     type Error = String;
 
     fn try_from(v: u8) -> Result<Version, String> {
-        match v <= VERSION {
+        match v <= READ_MAX {
             true => Ok(Version(v)),
-            false => Err(format!("it has version {v}, and this release reads up to {VERSION}")),
+            false => Err(format!("it has version {v}, and this release reads up to {READ_MAX}")),
         }
     }
 }
@@ -52,7 +54,7 @@ pub(super) struct Item<T> {
 
 impl<T> Item<T> {
     pub(super) fn new(key: Key, body: T) -> Item<T> {
-        Item { key, v: Version(VERSION), expires: None, body }
+        Item { key, v: Version(WRITTEN), expires: None, body }
     }
 
     pub(super) fn kept_for(mut self, age_max: SignedDuration, from: Timestamp) -> Item<T> {
@@ -105,7 +107,7 @@ pub(super) fn text(value: impl Into<String>) -> AttributeValue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attributes, VERSION, number, read, text};
+    use super::{Attributes, READ_MAX, WRITTEN, number, read, text};
 
     #[derive(Debug, serde::Deserialize)]
     struct Body {
@@ -120,12 +122,12 @@ mod tests {
 
     #[test]
     fn an_attribute_of_a_later_release_is_passed_over() {
-        assert_eq!(read::<Body>("read", item(VERSION)).unwrap().body.name, "n");
+        assert_eq!(read::<Body>("read", item(WRITTEN)).unwrap().body.name, "n");
     }
 
     #[test]
     fn a_shape_of_a_later_release_is_refused_by_its_version() {
-        let error = read::<Body>("read", item(VERSION + 1)).unwrap_err();
+        let error = read::<Body>("read", item(READ_MAX + 1)).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("it has version 2, and this release reads up to 1"), "{source}");
     }
