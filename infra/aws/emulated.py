@@ -38,7 +38,7 @@ class Emulator:
         self.url = f"http://{ADDRESS}:{self.port}"
         self.python = python
         self.read = 0
-        self.lines: list[str] = []
+        self.answers: list[list] = []
 
     def __enter__(self) -> "Emulator":
         self.folder = tempfile.TemporaryDirectory(prefix="hookline-aws-")
@@ -104,14 +104,15 @@ class Emulator:
         return found
 
     def asked(self) -> list[list]:
-        """Whatever roles were asked for so far: role, action, resource, and whether it was allowed."""
+        """What was asked for so far: by which role or service, action, resource, and whether it was allowed."""
         with self.log.open() as log:
             log.seek(self.read)
             text = log.read()
         whole = text.rfind("\n") + 1
         self.read += len(text[:whole].encode())
-        self.lines += [line[6:] for line in text[:whole].splitlines() if line.startswith("ASKED ")]
-        return [json.loads(line) for line in self.lines]
+        lines = text[:whole].splitlines()
+        self.answers += [json.loads(line.removeprefix("ASKED ")) for line in lines if line.startswith("ASKED ")]
+        return self.answers
 
     def logged(self, count: int) -> str:
         """Its last lines."""
@@ -131,7 +132,13 @@ class Emulator:
         """A program that finds this AWS; answers what it prints."""
         environment = {**os.environ, **CREDENTIALS, "AWS_ENDPOINT_URL": self.url, "SAM_CLI_TELEMETRY": "0"}
         done = subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, cwd=ROOT
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            cwd=ROOT,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout

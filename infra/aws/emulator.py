@@ -4,15 +4,17 @@
 
 MiniStack holds the functions' own calls against their roles. What Lambda does in a function's name it does without
 asking: reading queues and streams, writing logs, sending what failed. AWS asks the function's role for that too
-("Using AWS Lambda with Amazon SQS", "... with Amazon DynamoDB", "Lambda execution role"), so it is added here, and with
-it the condition keys of KMS, the partial failure of a stream's batch, and parameters that SAM's transform looks at. A
-name that MiniStack no longer has ends this at once.
+("Using AWS Lambda with Amazon SQS", "... with Amazon DynamoDB", "Lambda execution role"), and a function's own policy
+before a gateway or a rule may call it ("Viewing resource-based IAM policies in Lambda"). Both are added here, and with
+them the condition keys of KMS, the partial failure of a stream's batch, and what the transforms of a template make of
+its parameters. A name that MiniStack no longer has ends this at once.
 
-Each thing that a role is asked for is a line of the log: `ASKED`, and in JSON the role, the action, the resource, and
-whether it was allowed.
+Each thing that is asked for is a line of the log: `ASKED`, and in JSON the role or service, the action, the resource,
+and whether it was allowed.
 """
 
 import contextvars
+import fnmatch
 import json
 import os
 import sys
@@ -61,6 +63,7 @@ def main(port: int):
     replace(lambda_svc, "_emit_lambda_logs", only_loggable)
     replace(lambda_svc, "_send_ddb_stream_failure_record", only_sendable)
     replace(lambda_svc, "_execute_function", failed_in_part_is_failed)
+    replace(lambda_svc, "_execute_function_with_config_scope", only_for_callers)
     sys.argv = sys.argv[:1]
     app.main()
 
@@ -77,10 +80,25 @@ def remembering_parameters(before):
     from ministack.services.cloudformation import engine
 
     def apply(template: dict, provided=None, previous=None) -> dict:
-        parameters.set(engine._transform_parameters(template, provided, previous))
+        values = engine._transform_parameters(template, provided, previous)
+        parameters.set(values)
+        if "AWS::LanguageExtensions" in template.get("Transform", ()):
+            template = {**template, "Resources": with_values(template["Resources"], values)}
         return before(template, provided, previous)
 
     return apply
+
+
+def with_values(node, values: dict):
+    """The transform of language extensions puts values in place of references to parameters (AWS: its remarks)."""
+    match node:
+        case {"Ref": str(name)} if name in values:
+            return values[name]
+        case dict():
+            return {name: with_values(one, values) for name, one in node.items()}
+        case list():
+            return [with_values(one, values) for one in node]
+    return node
 
 
 def with_parameters(before):
@@ -167,6 +185,56 @@ def failed_in_part_is_failed(before):
         return result
 
     return execute
+
+
+def only_for_callers(before):
+    """Who may call a function by its alias stands in its own policy."""
+
+    def execute(function: dict, event: dict) -> dict:
+        settings = function.get("config") or function
+        caller, source = caller_of(event)
+        if caller:
+            by_alias = ":".join([*settings["FunctionArn"].split(":")[:7], "live"])
+            is_allowed = may_call(settings["FunctionName"], by_alias, caller, source)
+            note(caller, "lambda:InvokeFunction", by_alias, is_allowed)
+            if not is_allowed:
+                return {"body": {"errorMessage": "not authorized", "errorType": "AccessDenied"}, "error": True}
+        return before(function, event)
+
+    return execute
+
+
+def caller_of(event: dict) -> tuple[str, str]:
+    """The service that calls a function with this event, and on whose behalf."""
+    gateway = event.get("requestContext", {})
+    if "apiId" in gateway:
+        route = event["routeKey"].replace(" ", "")
+        source = f"{gateway['accountId']}:{gateway['apiId']}/{gateway['stage']}/{route}"
+        return "apigateway.amazonaws.com", f"arn:aws:execute-api:{event_region()}:{source}"
+    if event.get("source") == "aws.events":
+        return "events.amazonaws.com", event["resources"][0]
+    return "", ""
+
+
+def event_region() -> str:
+    from ministack.core.responses import get_region
+
+    return get_region()
+
+
+def may_call(name: str, function: str, caller: str, source: str) -> bool:
+    from ministack.services import lambda_svc
+
+    for statement in lambda_svc._functions[name]["policy"]["Statement"]:
+        sources = statement.get("Condition", {}).get("ArnLike", {}).values()
+        if (
+            statement["Principal"] == {"Service": caller}
+            and statement["Action"] == "lambda:InvokeFunction"
+            and statement["Resource"] == function
+            and all(fnmatch.fnmatchcase(source, pattern) for pattern in sources)
+        ):
+            return True
+    return False
 
 
 def role_of(mapping: dict) -> str:

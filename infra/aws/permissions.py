@@ -1,8 +1,8 @@
 """What roles may do: none of it is superfluous.
 
-Each permission is taken from its role alone. Then something is done for which the function needs it, as a process that
-remembers nothing, and the role must be asked for it and refuse. Afterwards all is given back, and whatever was accepted
-meanwhile must arrive.
+Each permission is taken from its role alone, each condition is put so that it does not hold, and each permission to
+call a function is taken from that. Then something is done for which it is needed, by a process that remembers nothing:
+it must be asked for, and be refused. Afterwards all is given back, and whatever was accepted meanwhile must arrive.
 """
 
 import contextlib
@@ -19,7 +19,8 @@ FUNCTIONS = ("ingest", "inbox", "fanout", "deliver", "schedule", "api")
 
 OF_TENANT = f"/relay/v1/tenants/{TENANT}"
 
-ASKED_SECONDS_MAX = 60
+# The rule that calls schedule does so every minute.
+ASKED_SECONDS_MAX = 90
 # The least that Lambda lets a record of a stream grow old.
 GIVEN_UP_SECONDS = 60
 HEALED_SECONDS_MAX = 120
@@ -47,18 +48,36 @@ class Policy:
                 for resource in listed(statement["Resource"]):
                     yield statement["Sid"], action, resource
 
-    @contextlib.contextmanager
+    def conditions(self):
+        """The permissions that are bound to one."""
+        bound = {statement["Sid"] for statement in self.document["Statement"] if "Condition" in statement}
+        return [one for one in self.permissions() if one[0] in bound]
+
     def without(self, *gone):
         """While the block runs, these permissions are missing."""
-        document = copy.deepcopy(self.document)
-        document["Statement"] = [
-            {**statement, "Action": action, "Resource": resource, "Sid": f"{statement['Sid']}{nth}{mth}"}
-            for statement in document["Statement"]
-            for nth, action in enumerate(listed(statement["Action"]))
-            for mth, resource in enumerate(listed(statement["Resource"]))
-            if (statement["Sid"], action, resource) not in gone
-        ]
-        self.put(document)
+        return self.changed(lambda statement, one: one not in gone)
+
+    def with_condition_elsewhere(self, *elsewhere):
+        """While the block runs, these permissions hold for something else."""
+
+        def change(statement: dict, one: tuple) -> bool:
+            if one in elsewhere:
+                for asked in statement["Condition"].values():
+                    asked.update({name: "another" for name in asked})
+            return True
+
+        return self.changed(change)
+
+    @contextlib.contextmanager
+    def changed(self, is_kept):
+        statements = []
+        for statement in self.document["Statement"]:
+            for nth, action in enumerate(listed(statement["Action"])):
+                for mth, resource in enumerate(listed(statement["Resource"])):
+                    single = copy.deepcopy({**statement, "Action": action, "Resource": resource})
+                    if is_kept(single, (statement["Sid"], action, resource)):
+                        statements.append({**single, "Sid": f"{statement['Sid']}{nth}{mth}"})
+        self.put({**self.document, "Statement": statements})
         try:
             yield
         finally:
@@ -94,46 +113,77 @@ class Sweep:
         self.prepare()
         for function, policy in self.policies.items():
             for permission in policy.permissions():
-                self.take(function, policy, permission)
+                self.take(function, policy, permission, policy.without(permission), "needs")
+            for permission in policy.conditions():
+                elsewhere = policy.with_condition_elsewhere(permission)
+                self.take(function, policy, permission, elsewhere, "is bound by the condition of")
+        for function, do in (("ingest", self.refused_order), ("api", self.read), ("schedule", lambda: None)):
+            self.take_caller(function, do)
         self.heals()
 
-    def take(self, function: str, policy: Policy, permission: tuple[str, str, str]):
+    def take(self, function: str, policy: Policy, permission: tuple[str, str, str], gone, how: str):
         statement, action, resource = permission
-        name = f"{function} needs {action} on {resource.split(':', 5)[-1]}"
         queue = resource.rsplit(f"{self.stack.NAME}-", 1)[-1].split("-")[0]
         keys = ((function, statement, queue), (function, statement, action), (function, statement), function)
         do = next(self.DEEDS[key] for key in keys if key in self.DEEDS)
+        name = f"{function} {how} {action} on {resource.split(':', 5)[-1]}"
+        with self.expecting(name, policy.role, action, resource), gone:
+            self.stack.restart(function)
+            do(self)
+            until(name, ASKED_SECONDS_MAX, self.refused)
+
+    def take_caller(self, function: str, do):
+        """Takes away that the gateway, or the rule of every minute, may call a function."""
+        client = self.stack.emulator.client("lambda")
+        whose = {"FunctionName": f"{self.stack.NAME}-{function}", "Qualifier": "live"}
+        [statement] = json.loads(client.get_policy(**whose)["Policy"])["Statement"]
+        caller = statement["Principal"]["Service"]
+        name = f"{function} is called by {caller} by its policy"
+        with self.expecting(name, caller, statement["Action"], statement["Resource"]):
+            client.remove_permission(**whose, StatementId=statement["Sid"])
+            try:
+                do()
+                until(name, ASKED_SECONDS_MAX, self.refused)
+            finally:
+                [source] = statement["Condition"]["ArnLike"].values()
+                again = {"Action": statement["Action"], "Principal": caller, "SourceArn": source}
+                client.add_permission(**whose, StatementId=statement["Sid"], **again)
+
+    @contextlib.contextmanager
+    def expecting(self, name: str, who: str, action: str, resource: str):
+        """One check: that in the block it is asked for, and refused. `refused` tells whether it has been."""
+        before = len(self.stack.emulator.asked())
 
         def refused() -> bool:
-            asked = self.stack.emulator.asked()[before:]
             return any(
-                role == policy.role and what == action and fnmatch.fnmatch(whose, resource) and not allowed
-                for role, what, whose, allowed in asked
+                asked == who and what == action and fnmatch.fnmatch(whose, resource) and not allowed
+                for asked, what, whose, allowed in self.stack.emulator.asked()[before:]
             )
 
-        before = len(self.stack.emulator.asked())
         self.refused = refused
         try:
-            with policy.without(permission):
-                self.stack.restart(function)
-                do(self)
-                until(name, ASKED_SECONDS_MAX, refused)
+            yield
             self.roads.report.check(name, True)
         except AssertionError as error:
             self.roads.report.check(name, False, error)
 
     def heals(self):
+        # `recover` leaves to the stream what came in within the last hour.
+        long_ago = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 2 * 3_600))
+        for order in self.missing():
+            for event in self.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#"):
+                self.put({**event, "received_at": {"S": long_ago}})
         since = ("--since", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86_400)))
         outputs = self.stack.outputs
         self.stack.command("recover", "--table", outputs["TableName"], "--wake-queue", outputs["WakeQueueUrl"], *since)
-
-        def missing() -> list[str]:
-            told = {one.order for one in self.endpoint.taken("swept")}
-            return [order for order in self.swept if order not in told]
-
         with contextlib.suppress(AssertionError):
-            until("all that was accepted arrives", HEALED_SECONDS_MAX, lambda: not missing())
-        self.roads.report.same(f"all {len(self.swept)} that were accepted meanwhile arrive, missing", missing(), [])
+            until("all that was accepted arrives", HEALED_SECONDS_MAX, lambda: not self.missing())
+        name = f"all {len(self.swept)} that were accepted meanwhile arrive, missing"
+        self.roads.report.same(name, self.missing(), [])
+
+    def missing(self) -> list[str]:
+        told = {one.order for one in self.endpoint.taken("swept")}
+        return [order for order in self.swept if order not in told]
 
     # ---- What there is to do it with
 
@@ -173,11 +223,14 @@ class Sweep:
         with without(self.stack, "ingest", "Store"):
             self.order()
 
+    def refused_order(self):
+        self.roads.refused(self.roads.order())
+
     def order_to_the_inbox(self):
         """It is refused."""
         gone = [one for one in self.policies["ingest"].permissions() if one[0] in ("Store", "SendToInbox")]
         with self.policies["ingest"].without(*gone):
-            self.roads.refused(self.roads.order())
+            self.refused_order()
 
     def order_behind_another(self):
         self.roads.tell("portins", self.roads.order(), "SUBMITTED", "FOC")
@@ -194,10 +247,9 @@ class Sweep:
         mappings = self.stack.emulator.client("lambda")
         name = f"{self.stack.NAME}-fanout:live"
         [mapping] = mappings.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        failures = {"QueueUrl": self.stack.resource("FanoutFailures"), "AttributeNames": ["ApproximateNumberOfMessages"]}
-        count = lambda: int(
-            self.stack.emulator.client("sqs").get_queue_attributes(**failures)["Attributes"]["ApproximateNumberOfMessages"]
-        )
+        sqs, queue = self.stack.emulator.client("sqs"), self.stack.resource("FanoutFailures")
+        count = "ApproximateNumberOfMessages"
+        is_sent = lambda: sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[count])["Attributes"][count] == "1"
         policy = self.policies["fanout"]
         stores = [one for one in policy.permissions() if one[0] == "Store"]
         send = [one for one in policy.permissions() if one[0] == "SendFailures"]
@@ -208,15 +260,10 @@ class Sweep:
                 until("it is given up", GIVEN_UP_SECONDS + ASKED_SECONDS_MAX, self.refused)
             with policy.without(*stores):
                 self.order()
-                until("its failure is sent", GIVEN_UP_SECONDS + ASKED_SECONDS_MAX, lambda: count() == 1)
+                until("its failure is sent", GIVEN_UP_SECONDS + ASKED_SECONDS_MAX, is_sent)
         finally:
             before = mapping["MaximumRecordAgeInSeconds"]
             mappings.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=before)
-        # `recover` leaves to the stream what came in within the last hour.
-        long_ago = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 2 * 3_600))
-        for order in self.swept[-2:]:
-            [event] = self.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#")
-            self.put({**event, "received_at": {"S": long_ago}})
 
     def order_with_a_subscription_of_its_own(self):
         order = self.roads.order()

@@ -101,7 +101,8 @@ class Roads:
     def refused(self, order: str) -> int:
         """Posts an order without regard to the answer; answers its status."""
         bandwidth = self.stack.bandwidth
-        xml = f"<Notification><OrderType>orders</OrderType><OrderId>{order}</OrderId><Status>COMPLETE</Status></Notification>"
+        elements = f"<OrderType>orders</OrderType><OrderId>{order}</OrderId><Status>COMPLETE</Status>"
+        xml = f"<Notification>{elements}</Notification>"
         headers = {**bandwidth.headers, "authorization": bandwidth.authorization}
         status, _, _ = request("POST", bandwidth.url, headers, xml.encode())
         return status

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import signal
-import urllib.parse
 
 from dev import Bandwidth, basic, request, until
 from emulated import Emulator
@@ -29,8 +28,8 @@ class Stack:
         self.hookline = hookline
         self.architecture = architecture
 
-    def deploy(self, template: str):
-        """As `sam deploy` does; `template` is what `sam build` wrote."""
+    def deploy(self, template: str, **more: str):
+        """By `sam deploy`; `template` is what `sam build` wrote, `more` are parameters besides those of a check."""
         overrides = {
             "Architecture": self.architecture,
             "Environment": "test",
@@ -39,18 +38,20 @@ class Stack:
             "AllowedNetworks": "127.0.0.0/8",
             "AllowHttp": "true",
             "AlarmEmail": "operator@example.com",
+            **more,
         }
         arguments = [f"{name}={value}" for name, value in overrides.items()]
         self.emulator.run(
             DEPLOY_SECONDS_MAX,
             *(self.sam, "deploy", "--template-file", template, "--stack-name", self.NAME, "--resolve-s3"),
-            *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-confirm-changeset", "--no-progressbar"),
+            *("--no-confirm-changeset", "--no-progressbar"),
+            *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"),
             *("--parameter-overrides", *arguments),
         )
         described = self.emulator.client("cloudformation").describe_stacks(StackName=self.NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        # Its name is found by nobody but the emulator.
-        self.host = {"host": urllib.parse.urlsplit(self.outputs["ApiUrl"]).netloc}
+        # Its own name is found by nobody but the emulator.
+        self.host = {"host": f"{self.resource('Gateway')}.execute-api.localhost:{self.emulator.port}"}
 
     def delete(self):
         """As `sam delete` does, which cannot read the emulator's address of the nested template."""
