@@ -188,6 +188,8 @@ def whole(roads: Roads, options: argparse.Namespace):
     for check in (order_retries_and_signatures, dead_letters, parking, inbox, quarantine, metrics, ledger):
         check(roads)
     permissions.Sweep(roads).run()
+    given_back = sum(roads.stack.metrics()["GivenBack"])
+    roads.report.check("metrics: GivenBack, of what was refused", given_back > 0, given_back)
     ledger(roads)
     other_parameters(roads, options.template)
     roads.report.same("deliveries that standardwebhooks refuses", roads.endpoint.unverified, [])
