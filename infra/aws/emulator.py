@@ -50,10 +50,11 @@ def main(port: int):
     from ministack import app
     from ministack.core import iam_actions, iam_evaluator
     from ministack.services import lambda_svc
-    from ministack.services.cloudformation import changesets
+    from ministack.services.cloudformation import changesets, provisioners
     from samtranslator.translator import transform
 
     replace(changesets, "_apply_transforms", remembering_parameters)
+    replace(provisioners, "_cw_metric_alarm_record", on_the_first_metric)
     replace(transform, "transform", with_parameters)
     replace(iam_evaluator, "enforce", noted)
     replace(iam_actions, "request_tag_context", with_encryption_context)
@@ -70,6 +71,19 @@ def main(port: int):
 
 def replace(module, name: str, changed):
     setattr(module, name, changed(getattr(module, name)))
+
+
+def on_the_first_metric(before):
+    """It knows no alarms on expressions, and none of what it has is evaluated here."""
+
+    def record(name: str, properties: dict):
+        if metrics := properties.get("Metrics"):
+            measured = metrics[0]["MetricStat"]
+            single = {**measured["Metric"], "Period": measured["Period"], "Statistic": measured["Stat"]}
+            properties = {**{key: one for key, one in properties.items() if key != "Metrics"}, **single}
+        return before(name, properties)
+
+    return record
 
 
 # What a change set was given, while its template is being transformed.

@@ -3,8 +3,8 @@
     sam_local.py --emulator PYTHON [--stand-in]
 
 `PYTHON` is the interpreter of an environment with MiniStack. Needs a running Docker engine, and takes what `sam build`
-left in .aws-sam/build, or builds. The AWS that the functions call is emulated, on loopback, so that nothing calls a real one; its table and queues are as template.yaml has them, but
-nothing connects them with the functions. Without the ordinary base image, or with --stand-in, Debian takes its place.
+left in .aws-sam/build, or builds. The AWS that the functions call is emulated, on loopback, so that nothing calls a
+real one; its table and queues are as template.yaml has them, but nothing connects them with the functions. Without the ordinary base image, or with --stand-in, Debian takes its place.
 One line for each check; the last counts them. Whatever was started is gone afterwards, but for the images.
 """
 

@@ -160,8 +160,8 @@ impl Recovery {
         }
     }
 
-    /// Wakes a delivery that stands behind one that was finished long ago, or was due long ago: its wake
-    /// may have been lost, and so may the minute in which `schedule` would have found it.
+    /// Wakes a delivery that stands behind one that was finished long ago; and one that is being made again
+    /// and was due, or was laid aside, long ago, for which fan-out has no wake.
     async fn wake_if_left(
         &self,
         lane: &Lane,
@@ -173,7 +173,12 @@ impl Recovery {
         let Some(record) = store.delivery_records(&wanted).await?.pop() else { return Ok(()) };
         let now = self.fanout.clock.now();
         let judged = judge_record(store, &record, received_at, now).await?;
-        if let Err(Fault::LeftBehind { .. } | Fault::NotTried { .. }) = judged {
+        let is_left = match judged {
+            Err(Fault::LeftBehind { .. }) => true,
+            Err(Fault::NotTried { .. } | Fault::LaidAside { .. }) => record.delivery.is_revived(),
+            _ => false,
+        };
+        if is_left {
             let wake = Wake::of(lane.clone(), &record.delivery);
             self.fanout.wakes.send(&wake, SignedDuration::ZERO).await?;
         }

@@ -126,6 +126,8 @@ async fn what_was_parked_when_it_was_lost_is_delivered_after_a_recover() {
     assert_eq!(restored(&stage).await, 1);
     recover(&stage).await;
     stage.run_for(SignedDuration::from_mins(1)).await;
+    // After the attempt that failed, this one and no more.
+    assert_eq!(stage.endpoint.received().len(), 2);
     assert_eq!(stage.told(), ["RECEIVED"]);
 }
 
