@@ -5,7 +5,7 @@
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::store::{Store, StoreError, Which, WholeCursor};
+use crate::store::{ScanCursor, Store, StoreError, Which};
 
 /// Items that are put at once: at 5 ms each, 3,000 a second, less than a new table takes.
 const PUTS_AT_ONCE: usize = 16;
@@ -15,7 +15,7 @@ pub struct Restore {
     from: Store,
     to: Store,
     /// What is to be read next; none when all has been.
-    at: Option<(Which, Option<WholeCursor>)>,
+    at: Option<(Which, Option<ScanCursor>)>,
 }
 
 /// What came of it.

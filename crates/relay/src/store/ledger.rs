@@ -1,5 +1,6 @@
 //! What only the ledger asks for.
 
+use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use domain::event::sortable;
 use jiff::Timestamp;
@@ -28,7 +29,14 @@ pub(crate) struct Scanned {
     pub(crate) read_units: f64,
 }
 
-pub(crate) struct ScanCursor(Attributes);
+pub(crate) struct ScanCursor(pub(super) Attributes);
+
+/// Where the page after this one begins, and what this one is billed by.
+pub(super) fn end_of(page: &ScanOutput) -> (Option<ScanCursor>, f64) {
+    let next = page.last_evaluated_key.clone().filter(|key| !key.is_empty());
+    let units = page.consumed_capacity.as_ref().and_then(|consumed| consumed.capacity_units);
+    (next.map(ScanCursor), units.unwrap_or_default())
+}
 
 impl Store {
     pub(crate) async fn all_tenants(&self) -> Result<Vec<Tenant>, StoreError> {
@@ -118,15 +126,9 @@ impl Store {
                 .expression_attribute_values(":upstream", text(upstream));
         }
         let page = scan.filter_expression(filter).send().await.map_err(failed(action))?;
+        let (next, read_units) = end_of(&page);
         let images = page.items.unwrap_or_default().into_iter().map(serde_dynamo::Item::from);
-        Ok(Scanned {
-            images: images.collect(),
-            next: page.last_evaluated_key.filter(|key| !key.is_empty()).map(ScanCursor),
-            read_units: page
-                .consumed_capacity
-                .and_then(|consumed| consumed.capacity_units)
-                .unwrap_or_default(),
-        })
+        Ok(Scanned { images: images.collect(), next, read_units })
     }
 }
 

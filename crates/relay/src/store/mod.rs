@@ -50,7 +50,7 @@ pub use registry::{ApiKey, Role, Tenant};
 pub use subscription::Snapshot;
 pub(crate) use subscription::{Entry, Sealed, SealedSecret, Subscribed};
 pub use table::{Page, Written};
-pub(crate) use whole::{Which, WholeCursor};
+pub(crate) use whole::Which;
 
 /// The table could not be read or written as asked.
 #[derive(Debug, thiserror::Error)]

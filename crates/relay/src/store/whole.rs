@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
 use super::item::{Attributes, text};
+use super::ledger::{ScanCursor, end_of};
 use super::table::ABSENT;
 use super::{Store, StoreError, failed, key};
 
@@ -21,19 +22,17 @@ pub(crate) enum Which {
 pub(crate) struct WholePage {
     pub(crate) items: Vec<Whole>,
     /// Where the next page begins.
-    pub(crate) next: Option<WholeCursor>,
+    pub(crate) next: Option<ScanCursor>,
     /// What it is billed by.
     pub(crate) read_units: f64,
 }
-
-pub(crate) struct WholeCursor(Attributes);
 
 impl Store {
     /// Reads on in the whole table.
     pub(crate) async fn scan_whole(
         &self,
         which: Which,
-        after: Option<WholeCursor>,
+        after: Option<ScanCursor>,
     ) -> Result<WholePage, StoreError> {
         let fanned_out = "begins_with(sk, :event) OR begins_with(sk, :wish)";
         let filter = match which {
@@ -52,14 +51,9 @@ impl Store {
             .send()
             .await
             .map_err(failed("scan the table"))?;
-        Ok(WholePage {
-            items: page.items.unwrap_or_default().into_iter().map(Whole).collect(),
-            next: page.last_evaluated_key.filter(|key| !key.is_empty()).map(WholeCursor),
-            read_units: page
-                .consumed_capacity
-                .and_then(|consumed| consumed.capacity_units)
-                .unwrap_or_default(),
-        })
+        let (next, read_units) = end_of(&page);
+        let items = page.items.unwrap_or_default().into_iter().map(Whole).collect();
+        Ok(WholePage { items, next, read_units })
     }
 
     /// Puts an item where none stands; answers whether it did.
