@@ -120,6 +120,7 @@ async fn audit_names_what_was_forgotten_and_recover_sends_it_on_its_way() {
             received_at: clock.now(),
             raw: message(order).into(),
             tenant: None,
+            reconciled: false,
         };
         store.put_event(&event).await.unwrap();
         if is_fanned_out {

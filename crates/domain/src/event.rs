@@ -22,7 +22,15 @@ const TIME_CHARS: usize = "2026-02-03T10:11:12.345Z".len();
 const DIGEST_CHARS: usize = 32;
 
 impl EventKey {
-    /// `digest` is [`Notification::digest`].
+    /// The key of a dated notification: a change of state by itself, so that its place in the order's
+    /// history has the same key; anything else by its content. `None` where it has no usable date.
+    pub fn stated(notification: &Notification) -> Option<EventKey> {
+        let at = stated_time(notification)?;
+        let digest = notification.state_digest().unwrap_or_else(|| notification.digest());
+        Some(EventKey::new(at, &digest))
+    }
+
+    /// `digest` is [`Notification::digest`] or [`Notification::state_digest`].
     pub fn new(at: Timestamp, digest: &str) -> EventKey {
         EventKey(format!("{}#{digest}", sortable(at)))
     }
@@ -39,6 +47,12 @@ impl EventKey {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        // It was written by `sortable`.
+        self.time().parse().unwrap_or_default()
     }
 
     /// When it happened, as [`sortable`] writes it.

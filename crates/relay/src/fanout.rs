@@ -281,7 +281,7 @@ async fn end_unheard(
 /// What an event says of its order.
 fn record(event: &StoredEvent, notification: &Notification) -> Option<OrderRecord> {
     let order = notification.order.as_ref()?;
-    let at = event.key.time().parse().unwrap_or(event.received_at);
+    let at = event.key.at();
     Some(OrderRecord {
         upstream: event.upstream.clone(),
         order_type: order.order_type.clone(),

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::event::{EventKey, stated_time};
+use domain::event::EventKey;
 use domain::limits;
 use domain::notification::{Malformed, Notification};
 use domain::upstream::{IngestCredentials, Upstream};
@@ -28,7 +28,7 @@ use crate::Clock;
 use crate::metrics;
 use crate::queue::{Arrival, Inbox, Proof};
 use crate::secret::{same, sha256};
-use crate::store::{self, Quarantined, Store, StoreError, StoredEvent};
+use crate::store::{Quarantined, Store, StoreError, StoredEvent};
 
 /// How long the table may take, all in all, before the inbox is used. Bandwidth's own limit is not
 /// documented; this leaves the queue time within any usual one.
@@ -175,16 +175,29 @@ pub(crate) async fn put_event_of(
     notification: &Notification,
 ) -> Result<StoredEvent, StoreError> {
     let subject = notification.subject();
-    let digest = notification.digest();
-    let at = match stated_time(notification) {
-        Some(at) => at,
-        None => store.first_seen(account, &subject, &digest, received_at).await?,
+    let key = match EventKey::stated(notification) {
+        Some(key) => key,
+        None => {
+            let digest = notification.digest();
+            let at = store.first_seen(account, &subject, &digest, received_at).await?;
+            EventKey::new(at, &digest)
+        }
     };
-    let key = EventKey::new(at, &digest);
-    let event =
-        StoredEvent { upstream: account.into(), subject, key, received_at, raw, tenant: None };
-    let kept = store.put_event(&event).await?;
-    let known = kept == store::Kept::Known;
+    let mut event = StoredEvent {
+        upstream: account.into(),
+        subject,
+        key,
+        received_at,
+        raw,
+        tenant: None,
+        reconciled: false,
+    };
+    let mut known = put_unless_same(store, &event, notification).await?;
+    if known == Known::Otherwise {
+        event.key = EventKey::new(event.key.at(), &notification.digest());
+        known = put_unless_same(store, &event, notification).await?;
+    }
+    let known = known != Known::Not;
     tracing::info!(
         upstream = %event.upstream,
         order = %event.subject,
@@ -195,6 +208,34 @@ pub(crate) async fn put_event_of(
     );
     metrics::accepted(known);
     Ok(event)
+}
+
+/// Whether a notification had come before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Not,
+    Same,
+    /// Another had its key, and says something else.
+    Otherwise,
+}
+
+async fn put_unless_same(
+    store: &Store,
+    event: &StoredEvent,
+    notification: &Notification,
+) -> Result<Known, StoreError> {
+    let standing = match store.put_event(event).await {
+        Ok(None) => return Ok(Known::Not),
+        Ok(Some(standing)) => standing,
+        // A newer version wrote it. Told twice is better than not at all.
+        Err(StoreError::Shape { .. }) => return Ok(Known::Otherwise),
+        Err(error) => return Err(error),
+    };
+    // What the relay found out by asking is what this one tells.
+    let is_same = standing.reconciled
+        || Notification::parse(&standing.raw)
+            .is_ok_and(|standing| standing.digest() == notification.digest());
+    Ok(if is_same { Known::Same } else { Known::Otherwise })
 }
 
 /// Why an arrival is no notification.

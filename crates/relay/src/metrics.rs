@@ -86,8 +86,7 @@ fn lag(delivery: &Delivery, attempt: &Attempt) -> Option<u64> {
     if delivery.is_revived() {
         return None;
     }
-    let changed: Timestamp = delivery.key.time().parse().ok()?;
-    let started = changed.duration_until(attempt.at).as_millis();
+    let started = delivery.key.at().duration_until(attempt.at).as_millis();
     // Bandwidth's clock may be ahead of ours.
     Some(u64::try_from(started).unwrap_or_default() + attempt.duration_ms)
 }

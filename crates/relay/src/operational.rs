@@ -43,5 +43,6 @@ pub(crate) fn event(
         received_at: now,
         raw: notification.to_xml("", NumberFormat::default()).into_bytes(),
         tenant: Some(tenant.into()),
+        reconciled: false,
     }
 }

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{Notification, NumberFormat};
+use crate::order;
 
 /// Half of a SHA-256, in hexadecimal, over a form that does not depend on the subscription.
 ///
@@ -24,6 +25,30 @@ pub(super) fn digest(notification: &Notification) -> String {
         numbers(&n.completed_telephone_numbers),
         numbers(&n.impacted_telephone_numbers),
     ];
+    hash_of(&fields)
+}
+
+/// The same over nothing but which order came to which state: what a notification of it says, and
+/// what the order's history says.
+///
+/// Never change what goes in: keys of stored events hold it.
+pub(super) fn state_digest(notification: &Notification) -> Option<String> {
+    let n = notification;
+    if n.note.is_some() || n.event_type.is_some() {
+        return None;
+    }
+    let (order, status) = (n.order.as_ref()?, n.status.as_ref()?);
+    let known = order::order_type(&order.order_type).map(|known| known.name);
+    let fields = [
+        vec!["state".to_owned()],
+        vec![known.unwrap_or(&order.order_type).to_lowercase()],
+        vec![order.order_id.to_ascii_lowercase()],
+        vec![status.to_uppercase()],
+    ];
+    Some(hash_of(&fields))
+}
+
+fn hash_of(fields: &[Vec<String>]) -> String {
     let mut hash = Sha256::new();
     // Each length comes before what it counts, so that no two contents are the same bytes.
     for values in fields {

@@ -66,6 +66,12 @@ impl Notification {
         digest::digest(self)
     }
 
+    /// Names the change of state that this tells of, whatever else it says: the order's history names
+    /// it alike. As long as [`Notification::digest`]; `None` for notes and events.
+    pub fn state_digest(&self) -> Option<String> {
+        digest::state_digest(self)
+    }
+
     /// What keeps events together and in order: the order id, lower case. An event without an
     /// order stands alone.
     pub fn subject(&self) -> String {

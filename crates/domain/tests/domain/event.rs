@@ -131,10 +131,57 @@ fn the_digest_of_another_change_is_another() {
     check_digest(|n| n.completed_telephone_numbers = vec!["91955501009195550101".into()], false);
 }
 
-/// Stored keys hold digests: this one may never change.
+#[track_caller]
+fn check_state_digest(change: impl Fn(&mut Notification), same: bool) {
+    let mut changed = complete();
+    change(&mut changed);
+    assert_eq!(changed.state_digest() == complete().state_digest(), same, "{changed:?}");
+}
+
 #[test]
-fn the_digest_is_what_it_was_in_the_first_release() {
+fn a_change_of_state_is_named_by_order_and_state_alone() {
+    check_state_digest(|n| n.message = None, true);
+    check_state_digest(|n| n.completed_telephone_numbers.clear(), true);
+    check_state_digest(|n| order(n).customer_order_id = None, true);
+    check_state_digest(|n| n.status = Some("complete".into()), true);
+    check_state_digest(|n| order(n).order_id = ORDER.to_uppercase(), true);
+    check_state_digest(|n| n.status = Some("PARTIAL".into()), false);
+    check_state_digest(|n| order(n).order_id.push('0'), false);
+    check_state_digest(|n| order(n).order_type = "portins".into(), false);
+    // Neither is a change of state.
+    check_state_digest(|n| n.note = Some("a".into()), false);
+    check_state_digest(|n| n.status = None, false);
+    assert_eq!(messaging_lost().state_digest(), None);
+}
+
+#[test]
+fn the_name_of_a_type_does_not_matter_to_its_states() {
+    let of = |order_type: &str| {
+        let mut n = complete();
+        order(&mut n).order_type = order_type.into();
+        n.state_digest()
+    };
+    assert_eq!(of("lidb"), of("LIDBS"));
+    assert_eq!(of("ordersOfTheFuture"), of("ordersofthefuture"));
+}
+
+#[test]
+fn a_dated_change_of_state_has_the_key_that_the_orders_history_gives_it() {
+    let told = complete();
+    let key = EventKey::stated(&told).unwrap();
+    let (at, digest) = (stated_time(&told).unwrap(), told.state_digest().unwrap());
+    assert_eq!((key.at(), key.digest()), (at, digest.as_str()));
+
+    let note = Notification { note: Some("a".into()), ..complete() };
+    assert_eq!(EventKey::stated(&note).unwrap().digest(), note.digest());
+    assert_eq!(EventKey::stated(&messaging_lost()), None);
+}
+
+/// Stored keys hold digests: these may never change.
+#[test]
+fn the_digests_are_what_they_were_in_the_first_release() {
     assert_eq!(complete().digest(), "16a718e89ef86c444706c5a6d572300f");
+    assert_eq!(complete().state_digest().unwrap(), "cbac32ab4d50249e483a4ea54e4e454d");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What Bandwidth says: orders of several tenants on their way through their states, with notes in
 //! between, repeated for each upstream subscription, late and in any order.
 
-use domain::event::sortable;
+use domain::event::{EventKey, sortable};
 use domain::notification::Notification;
 use jiff::{SignedDuration, Timestamp};
 use simulator::bandwidth::Message;
@@ -239,7 +239,8 @@ impl Bandwidth {
             n,
             account,
             subject: read.subject(),
-            digest: read.digest(),
+            digest: EventKey::stated(&read)
+                .map_or_else(|| read.digest(), |key| key.digest().to_owned()),
             owner,
             order_type,
             status,

@@ -58,6 +58,27 @@ async fn new_credentials_are_accepted_at_once() {
     assert_eq!(answer.0, 200, "although the earlier ones are remembered");
 }
 
+/// How many events stand in the order's partition.
+async fn events(stage: &Stage) -> usize {
+    let items = stage.items(&format!("ORDER#{UPSTREAM}#{ORDER}")).await;
+    items.iter().filter(|item| item["sk"].as_s().unwrap().starts_with("EVENT#")).count()
+}
+
+#[tokio::test]
+async fn what_is_told_twice_is_one_event_and_what_is_told_otherwise_is_another() {
+    let stage = Stage::new(0, None).await;
+    let said = |message: &str| {
+        let message = format!("<Message>{message}</Message><OrderId>");
+        state("EXCEPTION", 1).replace("<OrderId>", &message)
+    };
+    for (message, expected) in [("one", 1), ("one", 1), ("other", 2), ("one", 2), ("other", 2)] {
+        stage.post_accepted(&said(message)).await;
+        assert_eq!(events(&stage).await, expected, "{message}");
+    }
+    stage.run_for(SignedDuration::from_mins(1)).await;
+    assert_eq!(stage.endpoint.received().len(), 2);
+}
+
 #[tokio::test]
 async fn malformed_credentials_are_challenged() {
     let stage = Stage::new(0, None).await;

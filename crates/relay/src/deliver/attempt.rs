@@ -151,7 +151,7 @@ async fn tell_exhausted(
         notification.change(),
         lane.subject
     );
-    let since = delivery.key.time().parse().unwrap_or(now);
+    let since = delivery.key.at();
     Ok(tell(&deliver.store, &delivery.tenant, DELIVERY_EXHAUSTED, message, since, now).await?)
 }
 

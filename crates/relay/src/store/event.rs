@@ -37,13 +37,8 @@ pub struct StoredEvent {
     pub raw: Vec<u8>,
     /// Of the relay's own events: whom it tells.
     pub tenant: Option<String>,
-}
-
-/// Whether an event was new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    New,
-    Known,
+    /// Bandwidth did not send it: the relay asked, and wrote the body itself.
+    pub reconciled: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +54,8 @@ pub(super) struct Body {
     packed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    reconciled: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,11 +64,15 @@ struct SeenBody {
 }
 
 impl Store {
-    /// Puts an event once.
-    pub async fn put_event(&self, event: &StoredEvent) -> Result<Kept, StoreError> {
-        match self.put_absent("put an event", &event.item()).await? {
-            None => Ok(Kept::New),
-            Some(_) => Ok(Kept::Known),
+    /// Puts an event once; answers the one that had its key before.
+    pub async fn put_event(&self, event: &StoredEvent) -> Result<Option<StoredEvent>, StoreError> {
+        let action = "put an event";
+        match self.put_absent(action, &event.item()).await? {
+            None => Ok(None),
+            Some(standing) => {
+                let standing = read::<Body>(action, standing)?.body;
+                StoredEvent::from_body(action, standing).map(Some)
+            }
         }
     }
 
@@ -172,6 +173,7 @@ impl StoredEvent {
             raw,
             packed,
             tenant: self.tenant.clone(),
+            reconciled: self.reconciled,
         };
         Item::new(key::event(&self.upstream, &self.subject, &self.key), body)
             .kept_for(RETENTION, self.received_at)
@@ -196,6 +198,7 @@ impl StoredEvent {
             received_at: body.received_at,
             raw,
             tenant: body.tenant,
+            reconciled: body.reconciled,
         })
     }
 }

@@ -39,7 +39,7 @@ pub(crate) use delivery::{
     ATTEMPTS_MAX, DeliveryRecord, NOTICE, Revived, Standing, StandingCursor,
 };
 pub use delivery::{Finish, Parked, Put, Settled};
-pub use event::{Kept, StoredEvent};
+pub use event::StoredEvent;
 pub use feed::FeedEntry;
 pub(crate) use idempotency::{ANSWER_KEPT, Remembered, RememberedAnswer};
 pub use job::{Job, ReplayFilter, Work};

@@ -142,7 +142,7 @@ pub(super) fn id_of(entry: &FeedEntry) -> String {
 fn item(entry: FeedEntry) -> NotificationItem {
     NotificationItem {
         id: id_of(&entry),
-        happened_at: entry.key.time().parse().unwrap_or(entry.received_at),
+        happened_at: entry.key.at(),
         order_id: entry.order_type.is_some().then_some(entry.subject),
         order_type: entry.order_type,
         event_type: entry.event_type,

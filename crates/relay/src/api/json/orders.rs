@@ -207,7 +207,7 @@ fn history(events: &[StoredEvent], own: &[FeedEntry]) -> Vec<HistoryItem> {
         let said = Notification::parse(&event.raw).unwrap_or_default();
         history.push(HistoryItem {
             notification: notifications::id_of(entry),
-            at: event.key.time().parse().unwrap_or(event.received_at),
+            at: event.key.at(),
             status: said.status,
             message: said.message,
             note: said.note,

@@ -170,7 +170,7 @@ pub(super) async fn notes(
             id: note_id(event),
             user: BANDWIDTH.into(),
             text: notification.note?,
-            at: at(event),
+            at: event.key.at(),
         })
     }));
     if notes.is_empty() {
@@ -296,15 +296,11 @@ fn told(event: &StoredEvent) -> Option<(&StoredEvent, Notification)> {
 
 fn entry((event, notification): (&StoredEvent, Notification)) -> HistoryEntry {
     HistoryEntry {
-        at: at(event),
+        at: event.key.at(),
         status: notification.status,
         note: notification.note.or(notification.message),
         author: BANDWIDTH.into(),
     }
-}
-
-fn at(event: &StoredEvent) -> jiff::Timestamp {
-    event.key.time().parse().unwrap_or(event.received_at)
 }
 
 /// Nine digits: one of Bandwidth's clients takes ten for a telephone number.
