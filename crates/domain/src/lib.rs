@@ -23,6 +23,8 @@ pub mod notification;
 pub mod operational;
 /// Bandwidth's order types and their states.
 pub mod order;
+/// What Bandwidth's own record has that no notification told.
+pub mod reconcile;
 /// An order as its notifications tell of it.
 pub mod record;
 /// When a failed delivery is tried again.

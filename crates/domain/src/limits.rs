@@ -94,6 +94,9 @@ pub const NOTE_USER_CHARS_MAX: usize = 256;
 /// Body of a request to the JSON API, in bytes: the largest holds a subscription with its headers.
 pub const API_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Answer of Bandwidth's API that is read, in bytes: a list of 1,000 orders has some 500,000.
+pub const REPLY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Cursor of a list, in bytes: it holds keys of the table, which have up to 300.
 pub const CURSOR_BYTES_MAX: usize = 1_024;
 

@@ -5,6 +5,8 @@
 //! `orders` does it say which states are final; all other `terminal` entries are inferred from the
 //! lists of states. Both sets grow without notice, so nothing is refused for not being here.
 
+use jiff::SignedDuration;
+
 /// One kind of order.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OrderType {
@@ -24,6 +26,32 @@ pub fn is_terminal(type_name: &str, status: &str) -> bool {
     order_type(type_name).is_some_and(|order_type| {
         order_type.terminal.iter().any(|state| state.eq_ignore_ascii_case(status))
     })
+}
+
+/// Whether Bandwidth sends a notification when an order of this type comes to this state. Where it
+/// documents none for a type, it is taken to tell of the end; of a type not known here, of all.
+pub fn is_notified(type_name: &str, status: &str) -> bool {
+    let Some(order_type) = order_type(type_name) else { return true };
+    let of = |states: &[&str]| states.iter().any(|state| state.eq_ignore_ascii_case(status));
+    match order_type.notified.is_empty() {
+        true => of(order_type.terminal),
+        // An older page of its documentation has one state more.
+        false => of(order_type.notified) || (order_type.name == "portins" && of(&["SNAPBACK"])),
+    }
+}
+
+/// How long an order usually stays in a state. Bandwidth says nothing of it: these are guesses, after
+/// which it is worth a question.
+pub fn usual_stay(type_name: &str, status: &str) -> SignedDuration {
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+    let is = |name: &str| same_type(type_name, name);
+    match status.to_ascii_uppercase().as_str() {
+        "RECEIVED" | "PROCESSING" | "PENDING_DOCUMENTS" => HOUR,
+        // The other carrier takes its time, and a human may have to act.
+        "SUBMITTED" | "FOC" | "EXCEPTION" | "ACTION_REQUIRED" | "NEEDS_ATTENTION" => HOUR * 48,
+        _ if is("portins") || is("bulkPortins") || is("lsrorders") => HOUR * 24,
+        _ => HOUR * 12,
+    }
 }
 
 /// Whether two names stand for the same type of order, known here or not.

@@ -6,15 +6,14 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use quick_xml::{Reader, events::Event};
 
 use super::Malformed;
-use crate::limits::BODY_BYTES_MAX;
 
 /// The text of a body, without a byte order mark.
 ///
 /// The bytes decide between UTF-8 with a mark, UTF-16 and everything else (XML 1.0, appendix F),
 /// and a declaration must agree with them. Labels mean what the WHATWG Encoding Standard says, so
 /// ISO-8859-1 is windows-1252.
-pub(crate) fn decode(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
-    if body.len() > BODY_BYTES_MAX {
+pub(crate) fn decode(body: &[u8], bytes_max: usize) -> Result<Cow<'_, str>, Malformed> {
+    if body.len() > bytes_max {
         return Err(Malformed::TooLong);
     }
     let (encoding, bytes) = match body {

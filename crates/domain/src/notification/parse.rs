@@ -30,7 +30,7 @@ const LISTS: [&str; 2] = ["CompletedTelephoneNumbers", "ImpactedTelephoneNumbers
 const LIST_ITEMS: [&str; 2] = ["TelephoneNumber", "TelephoneNumbers"];
 
 pub(super) fn parse(body: &[u8]) -> Result<Notification, Malformed> {
-    let text = decode(body)?;
+    let text = decode(body, limits::BODY_BYTES_MAX)?;
     let mut document = Document::new(&text)?;
     let mut children = Children::default();
     while let Some(part) = document.next()? {

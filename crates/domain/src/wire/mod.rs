@@ -5,7 +5,9 @@
 //! form that every client reads, and a request may have any.
 
 mod answer;
+mod element;
 mod kind;
+mod reply;
 mod request;
 
 pub use answer::error::{ErrorRoot, error};
@@ -14,6 +16,9 @@ pub use answer::orders::{Page, orders};
 pub use answer::parts::{Report, history, notes, quantity, reports, telephone_numbers};
 pub use answer::subscription::{EXPIRY_ENDLESS, subscription_one, subscriptions};
 pub use kind::Kind;
+pub use reply::{
+    Described, Held, Listed, Listing, Stated, described, held, history as stated, listing,
+};
 pub use request::note::{NoteRequest, note};
 pub use request::subscription::{EXPIRY_DEFAULT, SubscriptionRequest, subscription};
 

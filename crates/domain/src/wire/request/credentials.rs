@@ -4,10 +4,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
 
 use super::code;
-use super::element::Element;
 use crate::limits::{CERTIFICATE_BYTES_MAX, PASSWORD_CHARS_MAX, USERNAME_CHARS_MAX};
 use crate::subscription::Credentials;
 use crate::wire::Refused;
+use crate::wire::element::Element;
 
 /// Names by which other parts of Bandwidth's API, its prose and mistaken clients call credentials.
 /// To pass over them would make a subscription that calls without any.

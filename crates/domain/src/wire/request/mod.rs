@@ -1,9 +1,10 @@
 //! Reading what clients send.
 
 mod credentials;
-mod element;
 pub(super) mod note;
 pub(super) mod subscription;
+
+use super::element;
 
 /// The codes of Bandwidth's list of errors that a request's body can lead to.
 mod code {

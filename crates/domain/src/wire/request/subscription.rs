@@ -4,12 +4,12 @@ use jiff::SignedDuration;
 
 use super::code;
 use super::credentials::{self, credentials};
-use super::element::{self, Element};
 use crate::limits::{EMAIL_CHARS_MAX, EXPIRY_SECONDS_MAX, URL_BYTES_MAX};
 use crate::notification::NumberFormat;
 use crate::order::{self, ORDER_TYPES};
 use crate::subscription::{Callback, Digest, Email, Target, Topic};
 use crate::wire::Refused;
+use crate::wire::element::{self, Element};
 
 /// How long a callback lasts that says nothing of it: Bandwidth's default.
 pub const EXPIRY_DEFAULT: SignedDuration = SignedDuration::from_hours(24);

@@ -1,5 +1,6 @@
-//! A request as a tree. Bodies are small, and their children come in any order.
+//! A body as a tree. Bodies are small, and their children come in any order.
 
+use crate::limits::BODY_BYTES_MAX;
 use crate::notification::Malformed;
 use crate::notification::decode::decode;
 use crate::notification::document::{Document, Part};
@@ -16,7 +17,7 @@ pub(super) struct Element {
 
 /// The root of a body, which must have this name. `code` is that of a body that is none.
 pub(super) fn root(body: &[u8], name: &'static str, code: u16) -> Result<Element, Refused> {
-    let root = read(body).map_err(|why| match why {
+    let root = read(body, BODY_BYTES_MAX).map_err(|why| match why {
         Malformed::Root => Refused::new(code, format!("the root element is not <{name}>")),
         why => Refused::new(code, why.to_string()),
     })?;
@@ -26,8 +27,8 @@ pub(super) fn root(body: &[u8], name: &'static str, code: u16) -> Result<Element
     Ok(root)
 }
 
-fn read(body: &[u8]) -> Result<Element, Malformed> {
-    let text = decode(body)?;
+pub(super) fn read(body: &[u8], bytes_max: usize) -> Result<Element, Malformed> {
+    let text = decode(body, bytes_max)?;
     let mut document = Document::new(&text)?;
     // The innermost is last. The first stands for the document around the root.
     let mut open = vec![Element::default()];
@@ -53,7 +54,7 @@ fn read(body: &[u8]) -> Result<Element, Malformed> {
 
 impl Element {
     /// In any case: clients differ in it, some write `Url` for `URL`.
-    fn is(&self, name: &str) -> bool {
+    pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 
@@ -74,6 +75,33 @@ impl Element {
             }
             child => Ok(child.map(|child| child.text.as_str())),
         }
+    }
+
+    /// All elements within, in the order in which they begin.
+    pub(super) fn within(&self) -> Vec<&Element> {
+        let mut found = Vec::new();
+        for child in &self.children {
+            found.push(child);
+            found.extend(child.within());
+        }
+        found
+    }
+
+    /// The first element within that has this name and holds no others.
+    pub(super) fn find(&self, name: &str) -> Option<&str> {
+        let mut found = self.within().into_iter().filter(|one| one.is(name));
+        found.find_map(Element::leaf)
+    }
+
+    /// The text of the first child with this name, if it is no more than text.
+    pub(super) fn own(&self, name: &str) -> Option<&str> {
+        self.children.iter().find(|child| child.is(name)).and_then(Element::leaf)
+    }
+
+    /// The text of an element that holds no others; `None` where it is empty.
+    pub(super) fn leaf(&self) -> Option<&str> {
+        let text = self.text.trim();
+        (self.children.is_empty() && !text.is_empty()).then_some(text)
     }
 
     /// The text of a child, without the white space around it.
