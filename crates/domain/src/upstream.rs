@@ -15,8 +15,23 @@ pub struct Upstream {
     pub rules: Vec<Rule>,
     /// Owner of what no rule matches.
     pub default_tenant: Option<String>,
+    /// How the relay asks Bandwidth's API for this account; `None`: it does not.
+    pub api: Option<ApiAccess>,
     /// Counts changes, from 1.
     pub revision: u64,
+}
+
+/// Where Bandwidth's API is, and what the relay presents there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiAccess {
+    /// What is before `/accounts`, such as `https://dashboard.bandwidth.com/api`, without a slash at
+    /// its end.
+    pub url: String,
+    pub username: String,
+    /// As the vault sealed it.
+    pub sealed_password: Vec<u8>,
+    /// Since when tenants may place orders through the relay; `None`: they may not.
+    pub gateway_since: Option<Timestamp>,
 }
 
 /// Basic credentials that Bandwidth presents. The password is random (256 bit), so a plain hash of
@@ -65,6 +80,7 @@ mod tests {
             credentials: vec![],
             rules: vec![rule("north-", "1001"), rule("nor", "1002")],
             default_tenant: default_tenant.map(Into::into),
+            api: None,
             revision: 1,
         }
     }

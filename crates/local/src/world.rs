@@ -13,6 +13,7 @@ use axum::Router;
 use domain::address::Policy;
 use jiff::{SignedDuration, Timestamp};
 use relay::api::{self, Api};
+use relay::bandwidth::Bandwidth;
 use relay::deliver::{self, Deliver, Places};
 use relay::egress::Egress;
 use relay::fanout::{self, Fanout, Record};
@@ -72,6 +73,7 @@ pub struct World {
     pub deliver: Deliver,
     pub schedule: Schedule,
     pub api: Api,
+    pub bandwidth: Bandwidth,
 }
 
 impl World {
@@ -131,9 +133,10 @@ impl World {
                 subscriptions: subscriptions.clone(),
                 vault: vault.clone(),
                 wakes: wakes.clone(),
-                egress,
+                egress: egress.clone(),
                 clock: now.clone(),
             },
+            bandwidth: Bandwidth { store: store.clone(), vault: vault.clone(), egress },
             schedule: Schedule { store: store.clone(), wakes, clock: now },
             store,
             vault,

@@ -25,7 +25,7 @@ use ipnet::IpNet;
 pub(crate) use pin::certificate;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect};
 use tokio::time::Instant;
 
 /// From the first packet to the last byte of the answer.
@@ -168,6 +168,23 @@ impl Egress {
 
     fn way(&self) -> Way {
         self.way.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A request to a service that the operator named. It is guarded like all others; plain http is
+    /// for allowed networks only, and a path that the parser would repair is refused.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        url: &str,
+    ) -> Result<RequestBuilder, address::Refused> {
+        let way = self.way();
+        let policy = Policy { http: false, ..Policy::clone(&way.policy) };
+        let parsed = address::endpoint(url, &policy)?;
+        let before_query = |url: &str| url.split('?').next().map(str::to_owned);
+        match before_query(parsed.as_str()) == before_query(url) {
+            true => Ok(way.client.request(method, parsed)),
+            false => Err(address::Refused::Form),
+        }
     }
 
     /// Makes one POST. Whatever goes wrong there is an answer, and only what goes wrong here an error.

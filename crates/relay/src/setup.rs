@@ -67,7 +67,7 @@ impl fmt::Debug for Login {
 }
 
 /// Makes the upstream `account`, or gives it new credentials and rules; answers what Bandwidth is
-/// to present at ingest.
+/// to present at ingest. Its access to Bandwidth's API stays.
 pub async fn upstream(
     store: &Store,
     account: &str,
@@ -81,6 +81,7 @@ pub async fn upstream(
         credentials: vec![credentials],
         rules,
         default_tenant: default_tenant.map(Into::into),
+        api: standing.as_ref().and_then(|standing| standing.api.clone()),
         revision: standing.map_or(0, |standing| standing.revision) + 1,
     };
     match store.put_upstream(&upstream).await? {
@@ -103,7 +104,7 @@ pub(crate) fn ingest_credentials(account: &str) -> Result<(IngestCredentials, Lo
 /// Makes the tenant `id` where there is none, and a key with which it may read and write, in place
 /// of the first such key.
 pub async fn tenant(store: &Store, id: &str, now: Timestamp) -> Result<Login, SetupError> {
-    let tenant = Tenant { id: id.into(), name: None, created_at: now, revision: 1 };
+    let tenant = Tenant { id: id.into(), name: None, created_at: now, upstream: None, revision: 1 };
     // Where it was changed, it is there.
     store.add_tenant(&tenant).await?;
     let (key, login) = api_key(&format!("tenant-{id}"), Some(id), Role::Write, None, now)?;

@@ -203,6 +203,7 @@ async fn put_upstream(world: &World, samples: &Samples) -> anyhow::Result<String
         credentials: vec![credentials],
         rules: Vec::new(),
         default_tenant: Some(TENANT.into()),
+        api: None,
         revision: 1,
     };
     world.store.put_upstream(&upstream).await?;

@@ -207,6 +207,102 @@ async fn an_upstream_with_mistakes_is_refused_by_the_field() {
     assert_eq!(office.get("/upstreams").await["items"].as_array().unwrap().len(), 1);
 }
 
+/// A way to Bandwidth's API that is taken.
+fn access() -> Value {
+    json!({
+        "url": "https://Bandwidth.test/api/", "username": "relay", "password": "open-sesame",
+        "gateway": true,
+    })
+}
+
+#[tokio::test]
+async fn the_way_to_bandwidths_api_is_put_kept_and_deleted() {
+    let office = Office::new().await;
+    let upstream = format!("/upstreams/{UPSTREAM}");
+    let path = format!("{upstream}/api");
+    let first = office.ask("GET", &upstream, Value::Null).await.header("etag").to_owned();
+    let put = office.put(&path, &first, access()).await;
+    let shown = json!({"url": "https://bandwidth.test/api", "username": "relay", "gateway": true});
+    assert_eq!(put.is(200)["api"], shown);
+    office.put(&path, &first, access()).await.is_problem(412, "changed", None);
+    let (token, if_match) = (office.admin.token(), [("if-match", first.as_str())]);
+    let gone = ask(&office.stage, &token, "DELETE", &path, Value::Null, &if_match);
+    gone.await.is_problem(412, "changed", None);
+
+    let since = async || {
+        let upstream = office.stage.world.store.refreshed_upstream(UPSTREAM).await.unwrap();
+        upstream.unwrap().api.clone().unwrap().gateway_since
+    };
+    // Every other change keeps it, and a new password does not switch anything.
+    office.wait();
+    office.ask("PUT", &upstream, json!({"default_tenant": TENANT})).await.is(200);
+    office.ask("POST", &format!("{upstream}/credentials"), Value::Null).await.is(200);
+    setup::upstream(&office.stage.world.store, UPSTREAM, None, vec![]).await.unwrap();
+    office.ask("PUT", &path, access()).await.is(200);
+    assert_eq!(office.get(&upstream).await["api"], shown);
+    assert_eq!(since().await, Some(start()));
+    let mut off = access();
+    off["gateway"] = false.into();
+    office.ask("PUT", &path, off).await.is(200);
+    assert_eq!(since().await, None);
+    office.ask("PUT", &path, access()).await.is(200);
+    assert_eq!(since().await, Some(office.stage.world.relay_clock().now()));
+
+    let dump = office.stage.items("UPSTREAMS").await;
+    assert!(!format!("{dump:?}").contains("open-sesame"));
+    for _ in 0..2 {
+        office.ask("DELETE", &path, Value::Null).await.is(204);
+        assert!(office.get(&upstream).await["api"].is_null());
+    }
+}
+
+#[tokio::test]
+async fn a_way_to_bandwidths_api_that_cannot_be_is_refused_by_the_field() {
+    let office = Office::new().await;
+    let path = format!("/upstreams/{UPSTREAM}/api");
+    let long = "x".repeat(domain::limits::PASSWORD_CHARS_MAX + 1);
+    for (field, value) in [
+        ("url", "bandwidth.test"),
+        ("url", "ftp://bandwidth.test"),
+        ("url", "http://bandwidth.test"),
+        ("url", "https://u:p@bandwidth.test"),
+        ("url", "https://bandwidth.test/?a=b"),
+        ("url", "https://bandwidth.test/#a"),
+        ("url", "https://10.0.0.1"),
+        ("username", ""),
+        ("username", "a:b"),
+        ("password", ""),
+        ("password", &long),
+    ] {
+        let mut wrong = access();
+        wrong[field] = value.into();
+        office.ask("PUT", &path, wrong).await.is_problem(422, "invalid", Some(field));
+    }
+    let mut without = access();
+    without.as_object_mut().unwrap().remove("password");
+    office.ask("PUT", &path, without).await.is_problem(422, "invalid", None);
+    office.ask("PUT", "/upstreams/1/api", access()).await.is_problem(404, "not_found", None);
+    // Where an operator has allowed a network, its addresses may be plain.
+    let mut near = access();
+    near["url"] = "http://127.0.0.1:9999/".into();
+    let near = office.ask("PUT", &path, near).await.is(200);
+    assert_eq!(near["api"]["url"], "http://127.0.0.1:9999");
+}
+
+#[tokio::test]
+async fn a_tenant_places_orders_at_an_upstream_that_there_is() {
+    let office = Office::new().await;
+    let wanted = json!({"id": OTHER_TENANT, "upstream": UPSTREAM});
+    assert_eq!(office.ask("POST", "/tenants", wanted).await.is(201)["upstream"], UPSTREAM);
+    let path = format!("/tenants/{OTHER_TENANT}");
+    assert_eq!(office.get(&path).await["upstream"], UPSTREAM);
+    for unknown in ["9", "", "a/b"] {
+        let said = office.ask("PUT", &path, json!({"upstream": unknown})).await;
+        said.is_problem(422, "invalid", Some("upstream"));
+    }
+    assert!(office.ask("PUT", &path, json!({})).await.is(200)["upstream"].is_null());
+}
+
 #[tokio::test]
 async fn replaced_credentials_are_accepted_for_a_day_beside_the_new_ones() {
     let office = Office::new().await;
@@ -337,6 +433,8 @@ fn routes() -> Vec<(&'static str, String, Value)> {
         ("GET", upstream.clone(), Value::Null),
         ("PUT", upstream.clone(), json!({})),
         ("POST", format!("{upstream}/credentials"), Value::Null),
+        ("PUT", format!("{upstream}/api"), access()),
+        ("DELETE", format!("{upstream}/api"), Value::Null),
         ("GET", format!("{upstream}/claims/x"), Value::Null),
         ("PUT", format!("{upstream}/claims/x"), json!({"tenant": TENANT})),
         ("DELETE", format!("{upstream}/claims/x"), Value::Null),

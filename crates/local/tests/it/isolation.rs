@@ -70,6 +70,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("/upstreams", "GET POST"),
     ("/upstreams/{account}", "GET PUT"),
     ("/upstreams/{account}/credentials", "POST"),
+    ("/upstreams/{account}/api", "PUT DELETE"),
     ("/upstreams/{account}/claims/{order}", "GET PUT DELETE"),
     ("/upstreams/{account}/unowned", "GET"),
     ("/upstreams/{account}/quarantine", "GET"),

@@ -5,6 +5,7 @@
 mod api_operators;
 mod api_tenants;
 mod api_xml;
+mod bandwidth;
 mod breakers;
 mod cost;
 mod crash_points;

@@ -81,6 +81,9 @@ fn body(asked: &str) -> &'static str {
     match asked {
         "POST /relay/v1/upstreams" => r#"{"account":"9900099","rules":[]}"#,
         "PUT /relay/v1/upstreams/{account}" => r#"{"rules":[]}"#,
+        "PUT /relay/v1/upstreams/{account}/api" => {
+            r#"{"url":"https://bandwidth.test/api","username":"u","password":"p","gateway":false}"#
+        }
         "PUT /relay/v1/upstreams/{account}/claims/{order}" => r#"{"tenant":"5500001"}"#,
         "POST /relay/v1/tenants" => r#"{"id":"5500077"}"#,
         "PUT /relay/v1/tenants/{tenant}" => r#"{"name":"one"}"#,

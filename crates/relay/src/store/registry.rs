@@ -20,6 +20,9 @@ pub struct Tenant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub created_at: Timestamp,
+    /// The upstream at which it may place orders through the relay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// Counts changes, from 1.
     pub revision: u64,
 }

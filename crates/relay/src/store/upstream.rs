@@ -1,6 +1,6 @@
 //! Upstreams in the table, and whose their orders are.
 
-use domain::upstream::{IngestCredentials, Rule, Upstream};
+use domain::upstream::{ApiAccess, IngestCredentials, Rule, Upstream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,20 @@ pub(super) struct Body {
     rules: Vec<RuleBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default_tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    api: Option<ApiBody>,
     #[serde(default)]
     revision: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ApiBody {
+    url: String,
+    username: String,
+    #[serde(with = "serde_bytes")]
+    sealed_password: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gateway_since: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,6 +127,7 @@ impl From<&Upstream> for Body {
             credentials: credentials.collect(),
             rules: rules.collect(),
             default_tenant: upstream.default_tenant.clone(),
+            api: upstream.api.clone().map(ApiBody::from),
             revision: upstream.revision,
         }
     }
@@ -134,7 +147,22 @@ impl From<Body> for Upstream {
             credentials: credentials.collect(),
             rules: rules.collect(),
             default_tenant: body.default_tenant,
+            api: body.api.map(ApiAccess::from),
             revision: body.revision,
         }
+    }
+}
+
+impl From<ApiAccess> for ApiBody {
+    fn from(access: ApiAccess) -> ApiBody {
+        let ApiAccess { url, username, sealed_password, gateway_since } = access;
+        ApiBody { url, username, sealed_password, gateway_since }
+    }
+}
+
+impl From<ApiBody> for ApiAccess {
+    fn from(body: ApiBody) -> ApiAccess {
+        let ApiBody { url, username, sealed_password, gateway_since } = body;
+        ApiAccess { url, username, sealed_password, gateway_since }
     }
 }

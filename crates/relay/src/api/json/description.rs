@@ -14,7 +14,7 @@ use utoipa::openapi::{Ref, RefOr};
 use super::problem::Problem;
 use super::{
     ROOT, claims, deliveries, keys, networks, notifications, orders, quarantine, replays,
-    subscriptions, tenants, upstreams,
+    subscriptions, tenants, upstream_api, upstreams,
 };
 
 #[derive(OpenApi)]
@@ -35,6 +35,7 @@ use super::{
         orders::list, orders::get,
         upstreams::list, upstreams::create, upstreams::get, upstreams::replace,
         upstreams::replace_credentials,
+        upstream_api::replace, upstream_api::delete,
         claims::get, claims::set, claims::delete, claims::unowned,
         quarantine::list, quarantine::get, quarantine::delete, quarantine::retry,
         tenants::list, tenants::create, tenants::get, tenants::replace,

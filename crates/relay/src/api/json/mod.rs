@@ -19,6 +19,7 @@ mod request;
 mod subscription_shape;
 mod subscriptions;
 mod tenants;
+mod upstream_api;
 mod upstreams;
 
 pub(super) use subscriptions::ask_for_snapshots;
@@ -27,7 +28,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{DefaultBodyLimit, RawPathParams, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Router, http};
 use domain::limits;
 
@@ -80,6 +81,7 @@ fn for_the_operators() -> Router<Api> {
         .route("/upstreams", get(upstreams::list).post(upstreams::create))
         .route("/upstreams/{account}", get(upstreams::get).put(upstreams::replace))
         .route("/upstreams/{account}/credentials", post(upstreams::replace_credentials))
+        .route("/upstreams/{account}/api", put(upstream_api::replace).delete(upstream_api::delete))
         .route(
             "/upstreams/{account}/claims/{order}",
             get(claims::get).put(claims::set).delete(claims::delete),

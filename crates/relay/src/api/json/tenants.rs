@@ -26,6 +26,9 @@ pub(crate) struct NewTenant {
     id: String,
     #[schema(max_length = 200)]
     name: Option<String>,
+    /// The upstream at which it may place orders through the relay. Left out: none.
+    #[schema(max_length = 64)]
+    upstream: Option<String>,
 }
 
 /// What can be changed of a tenant.
@@ -35,6 +38,9 @@ pub(crate) struct TenantRequest {
     /// Left out: none.
     #[schema(max_length = 200)]
     name: Option<String>,
+    /// The upstream at which it may place orders through the relay. Left out: none.
+    #[schema(max_length = 64)]
+    upstream: Option<String>,
 }
 
 /// A tenant as it stands.
@@ -44,6 +50,9 @@ pub(crate) struct TenantView {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     created_at: Timestamp,
+    /// The upstream at which it may place orders through the relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<String>,
 }
 
 /// The tenants, by id.
@@ -73,8 +82,9 @@ pub(super) async fn create(
     Body(request): Body<NewTenant>,
 ) -> Result<Response, Problem> {
     fields::account("id", &request.id)?;
-    let name = named(request.name)?;
-    let tenant = Tenant { id: request.id, name, created_at: api.clock.now(), revision: 1 };
+    let NewTenant { id, name, upstream } = request;
+    let (name, upstream) = (named(name)?, placing_at(&api, upstream).await?);
+    let tenant = Tenant { id, name, created_at: api.clock.now(), upstream, revision: 1 };
     match api.store.add_tenant(&tenant).await? {
         Written::Done => {}
         Written::Changed => return Err(SetupError::Changed.into()),
@@ -97,7 +107,7 @@ pub(super) async fn get(
     Ok((etag(found.revision), Json(TenantView::from(found))).into_response())
 }
 
-/// Renames a tenant.
+/// Replaces what can be changed of a tenant.
 #[utoipa::path(
     put, path = "/tenants/{tenant}", tag = "tenants",
     params(("tenant" = String, Path), ("If-Match" = Option<String>, Header)),
@@ -112,7 +122,9 @@ pub(super) async fn replace(
 ) -> Result<Response, Problem> {
     let old = find(&api, &tenant).await?;
     request::check_match(&headers, old.revision)?;
-    let new = Tenant { name: named(request.name)?, revision: old.revision + 1, ..old };
+    let TenantRequest { name, upstream } = request;
+    let (name, upstream) = (named(name)?, placing_at(&api, upstream).await?);
+    let new = Tenant { name, upstream, revision: old.revision + 1, ..old };
     match api.store.change_tenant(&new).await? {
         Written::Done => Ok((etag(new.revision), Json(TenantView::from(new))).into_response()),
         Written::Changed => Err(Problem::changed()),
@@ -145,8 +157,21 @@ fn named(name: Option<String>) -> Result<Option<String>, Problem> {
     Ok(name)
 }
 
+/// The upstream that a tenant is to place orders at; it must exist.
+async fn placing_at(api: &Api, upstream: Option<String>) -> Result<Option<String>, Problem> {
+    if let Some(account) = &upstream {
+        let is_known = fields::is_id(account, limits::ACCOUNT_BYTES_MAX)
+            && api.store.upstream(account).await?.is_some();
+        if !is_known {
+            return Err(Problem::invalid("upstream", "There is no such upstream."));
+        }
+    }
+    Ok(upstream)
+}
+
 impl From<Tenant> for TenantView {
     fn from(tenant: Tenant) -> TenantView {
-        TenantView { id: tenant.id, name: tenant.name, created_at: tenant.created_at }
+        let Tenant { id, name, created_at, upstream, revision: _ } = tenant;
+        TenantView { id, name, created_at, upstream }
     }
 }

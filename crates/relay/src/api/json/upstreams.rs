@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Problem, Problems};
 use super::request::{self, Asked, Body, Listed, PageQuery, etag};
+use super::upstream_api::ApiView;
 use super::{ROOT, fields, tenants};
 use crate::api::Api;
 use crate::setup::{self, OVERLAP, SetupError};
@@ -74,6 +75,9 @@ pub(crate) struct UpstreamView {
     credentials: Vec<CredentialsView>,
     /// Where Bandwidth is to send its notifications.
     notify_path: String,
+    /// How the relay asks Bandwidth's API; absent: it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<ApiView>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -135,7 +139,7 @@ pub(super) async fn create(
     let (credentials, login) = setup::ingest_credentials(&account)?;
     let rules = rules.into_iter().map(Rule::from).collect();
     let credentials = vec![credentials];
-    let made = Upstream { account, credentials, rules, default_tenant, revision: 1 };
+    let made = Upstream { account, credentials, rules, default_tenant, api: None, revision: 1 };
     match api.store.put_upstream(&made).await? {
         Written::Done => {}
         Written::Changed => return Err(SetupError::Changed.into()),
@@ -163,7 +167,7 @@ pub(super) async fn get(
 }
 
 /// Replaces who owns an upstream's orders. Orders whose owner is recorded keep it; the rest go by
-/// the new rules within 5 seconds. Credentials stay.
+/// the new rules within 5 seconds. Credentials stay, and so does the access to Bandwidth's API.
 #[utoipa::path(
     put, path = "/upstreams/{account}", tag = "upstreams",
     params(("account" = String, Path), ("If-Match" = Option<String>, Header)),
@@ -220,7 +224,7 @@ pub(super) async fn find(api: &Api, account: &str) -> Result<Upstream, Problem> 
     Ok(Upstream::clone(&found))
 }
 
-async fn change(api: &Api, new: &Upstream) -> Result<(), Problem> {
+pub(super) async fn change(api: &Api, new: &Upstream) -> Result<(), Problem> {
     match api.store.put_upstream(new).await? {
         Written::Done => Ok(()),
         Written::Changed => Err(Problem::changed()),
@@ -250,7 +254,7 @@ async fn check_owners(
     join_all(checks).await.into_iter().collect()
 }
 
-fn view(upstream: Upstream, now: Timestamp) -> UpstreamView {
+pub(super) fn view(upstream: Upstream, now: Timestamp) -> UpstreamView {
     let credentials = upstream.credentials.into_iter().filter(|one| is_accepted(one, now));
     UpstreamView {
         notify_path: format!("/notify/{}", upstream.account),
@@ -260,6 +264,7 @@ fn view(upstream: Upstream, now: Timestamp) -> UpstreamView {
         credentials: credentials
             .map(|one| CredentialsView { username: one.username, until: one.until })
             .collect(),
+        api: upstream.api.map(ApiView::from),
     }
 }
 
