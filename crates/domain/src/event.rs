@@ -26,7 +26,8 @@ impl EventKey {
     /// history has the same key; anything else by its content. `None` where it has no usable date.
     pub fn stated(notification: &Notification) -> Option<EventKey> {
         let at = stated_time(notification)?;
-        let digest = notification.state_digest().unwrap_or_else(|| notification.digest());
+        let digest = notification.state_digest(&sortable(at));
+        let digest = digest.unwrap_or_else(|| notification.digest());
         Some(EventKey::new(at, &digest))
     }
 

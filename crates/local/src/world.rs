@@ -19,6 +19,7 @@ use relay::egress::Egress;
 use relay::fanout::{self, Fanout, Record};
 use relay::inbox::{self, Inbox};
 use relay::ingest::{self, Ingest};
+use relay::reconcile::Reconcile;
 use relay::schedule::{self, Schedule};
 use relay::store::Store;
 use relay::store::key::{EVENT_PREFIX, SNAPSHOT_PREFIX};
@@ -115,6 +116,8 @@ impl World {
         let wakes = queue::Wakes::new(sqs.clone(), wakes).with_aside(aside);
         let arrivals = queue::Inbox::new(sqs, arrivals);
         let subscriptions = Subscriptions::new(store.clone(), vault.clone(), now.clone());
+        let bandwidth =
+            Bandwidth { store: store.clone(), vault: vault.clone(), egress: egress.clone() };
         Ok(World {
             ingest: Ingest { store: store.clone(), inbox: arrivals, clock: now.clone() },
             inbox: Inbox { store: store.clone() },
@@ -133,11 +136,20 @@ impl World {
                 subscriptions: subscriptions.clone(),
                 vault: vault.clone(),
                 wakes: wakes.clone(),
-                egress: egress.clone(),
+                egress,
                 clock: now.clone(),
             },
-            bandwidth: Bandwidth { store: store.clone(), vault: vault.clone(), egress },
-            schedule: Schedule { store: store.clone(), wakes, clock: now },
+            schedule: Schedule {
+                store: store.clone(),
+                wakes,
+                reconcile: Reconcile {
+                    store: store.clone(),
+                    bandwidth: bandwidth.clone(),
+                    clock: now.clone(),
+                },
+                clock: now,
+            },
+            bandwidth,
             store,
             vault,
             subscriptions,

@@ -11,7 +11,7 @@ use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::Topic;
 use futures::TryStreamExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
 use crate::queue::{QueueError, Wake, Wakes};
@@ -236,7 +236,10 @@ async fn matching(
     notification: &Notification,
 ) -> Result<Vec<String>, StoreError> {
     let mut asked = match record(event, notification) {
-        Some(record) => fanout.store.put_order_record(tenant, &record, event.received_at).await?,
+        Some(record) => {
+            let ask_at = ask_at(fanout, &record).await?;
+            fanout.store.put_order_record(tenant, &record, event.received_at, ask_at).await?
+        }
         None => Vec::new(),
     };
     end_unheard(fanout, &asked, notification).await?;
@@ -248,6 +251,16 @@ async fn matching(
     let mut seen = HashSet::new();
     let passing = asked.iter().filter(|one| one.passes(notification, now) && seen.insert(&one.id));
     Ok(passing.map(|one| one.id.clone()).collect())
+}
+
+/// When Bandwidth is to be asked what became of an order, if it can be asked and nothing more is heard.
+async fn ask_at(fanout: &Fanout, record: &OrderRecord) -> Result<Option<Timestamp>, StoreError> {
+    let upstream = fanout.store.upstream(&record.upstream).await?;
+    let status = record.status.as_deref().unwrap_or_default();
+    let is_open = !order::is_terminal(&record.order_type, status);
+    let can_be_asked = upstream.is_some_and(|upstream| upstream.api.is_some());
+    let at = fanout.clock.now() + order::usual_stay(&record.order_type, status);
+    Ok((is_open && can_be_asked).then_some(at))
 }
 
 /// Ends those subscriptions to this order alone that will not hear of its final state: they are told
@@ -309,6 +322,7 @@ fn feed_entry(
         event_type: notification.event_type.clone(),
         status: notification.status.clone(),
         received_at: event.received_at,
+        reconciled: event.reconciled,
         subscriptions: matching,
     }
 }

@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod ingest;
 pub mod metrics;
 pub mod queue;
+pub mod reconcile;
 pub mod recover;
 pub mod restore;
 pub mod schedule;

@@ -28,11 +28,11 @@ pub(super) fn digest(notification: &Notification) -> String {
     hash_of(&fields)
 }
 
-/// The same over nothing but which order came to which state: what a notification of it says, and
-/// what the order's history says.
+/// The same over nothing but which order came to which state and when: what a notification of it says,
+/// and what the order's history says.
 ///
 /// Never change what goes in: keys of stored events hold it.
-pub(super) fn state_digest(notification: &Notification) -> Option<String> {
+pub(super) fn state_digest(notification: &Notification, at: &str) -> Option<String> {
     let n = notification;
     if n.note.is_some() || n.event_type.is_some() {
         return None;
@@ -44,6 +44,7 @@ pub(super) fn state_digest(notification: &Notification) -> Option<String> {
         vec![known.unwrap_or(&order.order_type).to_lowercase()],
         vec![order.order_id.to_ascii_lowercase()],
         vec![status.to_uppercase()],
+        vec![at.to_owned()],
     ];
     Some(hash_of(&fields))
 }

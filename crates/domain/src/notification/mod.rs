@@ -67,9 +67,10 @@ impl Notification {
     }
 
     /// Names the change of state that this tells of, whatever else it says: the order's history names
-    /// it alike. As long as [`Notification::digest`]; `None` for notes and events.
-    pub fn state_digest(&self) -> Option<String> {
-        digest::state_digest(self)
+    /// it alike. `at` is when that was, in one form. As long as [`Notification::digest`]; `None` for notes
+    /// and events.
+    pub fn state_digest(&self, at: &str) -> Option<String> {
+        digest::state_digest(self, at)
     }
 
     /// What keeps events together and in order: the order id, lower case. An event without an

@@ -5,6 +5,7 @@
 //! form that every client reads, and a request may have any.
 
 mod answer;
+mod ask;
 mod element;
 mod kind;
 mod reply;

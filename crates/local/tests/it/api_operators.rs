@@ -53,7 +53,7 @@ struct Office {
 
 impl Office {
     async fn new() -> Office {
-        let stage = Stage::new(0, None).await;
+        let stage = Box::pin(Stage::new(0, None)).await;
         let now = stage.world.relay_clock().now();
         let admin = setup::operator(&stage.world.store, now).await.unwrap();
         Office { stage, admin }
@@ -732,7 +732,7 @@ async fn deliveries_go_by_the_networks_of_a_moment_ago() {
 
 #[tokio::test]
 async fn nothing_is_made_for_a_tenant_that_there_is_not() {
-    let stage = Stage::new(0, None).await;
+    let stage = Box::pin(Stage::new(0, None)).await;
     let operator = setup::operator(&stage.world.store, stage.world.relay_clock().now());
     let token = operator.await.unwrap().token();
     for tenant in ["5500009", &"x".repeat(200)] {

@@ -19,6 +19,7 @@ mod logs;
 mod openapi;
 mod pinned;
 mod read_units;
+mod reconcile;
 mod replays;
 mod restore;
 mod road;

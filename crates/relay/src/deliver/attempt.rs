@@ -19,7 +19,7 @@ use crate::operational::tell;
 use crate::outgoing;
 use crate::queue::Wake;
 use crate::secret::sha256;
-use crate::store::{Finish, Lane, Settled};
+use crate::store::{Finish, Lane, Settled, StoredEvent};
 
 /// The status with which an endpoint says that it is gone for good.
 const GONE: u16 = 410;
@@ -39,13 +39,13 @@ pub(super) async fn make(
     subscription: &Subscription,
 ) -> Result<bool, DeliverError> {
     let lane = &wake.lane;
-    let Some(notification) = read_event(deliver, lane, delivery).await? else {
+    let Some((event, notification)) = read_event(deliver, lane, delivery).await? else {
         return give_up(deliver, wake, delivery, ErrorClass::Expired).await;
     };
     deliver.egress.allow(&deliver.store.allowed_networks().await?)?;
 
     let at = deliver.clock.now();
-    let post = request(subscription, &notification, lane, delivery, at)?;
+    let post = request(subscription, (&event, &notification), lane, delivery, at)?;
     let answer = match post_watched(deliver, subscription, post).await {
         Err(EgressError::Exhausted(error)) => {
             tracing::error!(?error, "no POST could be made");
@@ -183,7 +183,7 @@ pub(super) async fn retire(
         return Ok(());
     }
     let event = read_event(deliver, lane, delivery).await?;
-    if event.is_some_and(|event| ends(&subscription, &event)) {
+    if event.is_some_and(|(_, notification)| ends(&subscription, &notification)) {
         deliver.subscriptions.expire(tenant, id).await?;
         let is_told = delivery.state == State::Delivered;
         if is_told && nothing_follows(deliver, lane, delivery).await? {
@@ -240,7 +240,7 @@ async fn settle(
 
 fn request<'a>(
     subscription: &'a Subscription,
-    notification: &Notification,
+    (event, notification): (&StoredEvent, &Notification),
     lane: &Lane,
     delivery: &Delivery,
     at: Timestamp,
@@ -257,6 +257,9 @@ fn request<'a>(
     }
     if delivery.late {
         headers.push(("hookline-late".into(), "true".into()));
+    }
+    if event.reconciled {
+        headers.push(("hookline-reconciled".into(), "true".into()));
     }
     if delivery.is_revived() {
         headers.push(("hookline-replay".into(), "true".into()));

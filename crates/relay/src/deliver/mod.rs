@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::egress::{Egress, EgressError, POST_TIMEOUT};
 use crate::metrics;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{Finish, Lane, Settled, Store, StoreError};
+use crate::store::{Finish, Lane, Settled, Store, StoreError, StoredEvent};
 use crate::subscriptions::{Subscriptions, SubscriptionsError};
 use crate::{Clock, Dice};
 
@@ -165,13 +165,14 @@ async fn give_up(
     after(deliver, wake, delivery, settled, true).await
 }
 
-/// The event of a delivery; `None` when it is past its retention.
+/// The event of a delivery, and what it says; `None` when it is past its retention.
 async fn read_event(
     deliver: &Deliver,
     lane: &Lane,
     delivery: &Delivery,
-) -> Result<Option<Notification>, DeliverError> {
+) -> Result<Option<(StoredEvent, Notification)>, DeliverError> {
     let event = deliver.store.event(&delivery.upstream, &lane.subject, &delivery.key).await?;
-    let read = event.map(|event| Notification::parse(&event.raw));
-    read.transpose().map_err(DeliverError::Malformed)
+    let Some(event) = event else { return Ok(None) };
+    let notification = Notification::parse(&event.raw).map_err(DeliverError::Malformed)?;
+    Ok(Some((event, notification)))
 }

@@ -1,4 +1,5 @@
-//! Every minute: wakes the parked deliveries that are due in the coming minute, and works off jobs.
+//! Every minute: wakes the parked deliveries that are due in the coming minute, works off jobs, and asks
+//! Bandwidth for what it did not send.
 
 mod audit;
 mod breakers;
@@ -12,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
 use crate::queue::{QueueError, Wakes};
+use crate::reconcile::{self, Reconcile};
 use crate::store::key::DUE_SHARDS;
 use crate::store::{Store, StoreError};
 
@@ -35,6 +37,7 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 pub struct Schedule {
     pub store: Store,
     pub wakes: Wakes,
+    pub reconcile: Reconcile,
     pub clock: Clock,
 }
 
@@ -64,7 +67,9 @@ pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
     tracing::info!(woken, "woke what is due");
     // Neither is held up by the other.
     let breakers = breakers::run(schedule).await;
-    jobs::run(schedule).await?;
+    let jobs = jobs::run(schedule).await;
+    reconcile::run(&schedule.reconcile).await?;
+    jobs?;
     breakers?;
     Ok(woken)
 }

@@ -22,6 +22,9 @@ pub struct FeedEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     pub received_at: Timestamp,
+    /// No notification told it: the relay asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reconciled: bool,
     /// The subscriptions it goes to; with the subject each is a lane. None: unmatched.
     pub subscriptions: Vec<String>,
 }

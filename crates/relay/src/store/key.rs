@@ -23,11 +23,13 @@
 //! | replay that is done | `TENANT#{tenant}#REPLAYS` | `{id}` |
 //! | answer to a POST with an Idempotency-Key | `IDEMPOTENCY#{caller}` | `{hash}` |
 //! | how far `schedule` has come | `SCHEDULE` | `DUE` |
+//! | how far Bandwidth was asked | `RECONCILE` | `{account}`, or `{account}#BACKFILL` |
 //! | data key for secrets, wrapped | `VAULT` | `KEY#{number}` |
 //!
 //! Two sparse indexes. `due` holds deliveries at rest: `DUE#{minute}#{shard}` by due time,
 //! `HELD#{subscription}` while its endpoint takes none, and `HALTED#{subscription}` while its order
-//! waits for somebody to act. `standing` holds those that an endpoint
+//! waits for somebody to act; and `WATCH#{account}`, open orders by the time at which Bandwidth is to be
+//! asked about them. `standing` holds those that an endpoint
 //! has not taken: `UNDELIVERED#{tenant}` and `DEAD#{tenant}`, by the time of the first failure and
 //! of giving up.
 
@@ -164,6 +166,11 @@ pub(super) fn orders(tenant: &str, order_type: &str) -> String {
     format!("TENANT#{tenant}#ORDERS#{order_type}")
 }
 
+/// The tenant and the type in [`orders`].
+pub(super) fn parse_orders(pk: &str) -> Option<(&str, &str)> {
+    pk.strip_prefix("TENANT#")?.split_once("#ORDERS#")
+}
+
 pub(super) fn order_record(tenant: &str, order_type: &str, subject: &str) -> Key {
     Key { pk: orders(tenant, order_type), sk: subject.into() }
 }
@@ -203,6 +210,11 @@ pub(super) fn schedule_cursor() -> Key {
     Key { pk: "SCHEDULE".into(), sk: "DUE".into() }
 }
 
+/// `work` tells a backfill from what `schedule` does.
+pub(super) fn reconcile(account: &str, work: &str) -> Key {
+    registered("RECONCILE", &format!("{account}{work}"))
+}
+
 pub(super) fn data_key(number: u8) -> Key {
     Key { pk: "VAULT".into(), sk: format!("KEY#{number}") }
 }
@@ -229,6 +241,11 @@ pub(super) fn held(subscription: &str) -> String {
 /// Where a subscription's deliveries are whose orders wait until somebody acts.
 pub(super) fn halted(subscription: &str) -> String {
     format!("HALTED#{subscription}")
+}
+
+/// Where the open orders of an upstream stand about which Bandwidth is to be asked.
+pub(super) fn watch(account: &str) -> String {
+    format!("WATCH#{account}")
 }
 
 pub(super) fn undelivered(tenant: &str) -> String {

@@ -49,12 +49,15 @@ struct NoteBody {
 
 impl Store {
     /// Writes what the newest event says of an order; an older one changes nothing. `record` is as
-    /// if this event were the only one. Answers who asked for this order alone, as of this write.
+    /// if this event were the only one. Where it tells a state, `ask_at` is when Bandwidth is to be
+    /// asked about the order unless more is heard of it. Answers who asked for this order alone, as of
+    /// this write.
     pub(crate) async fn put_order_record(
         &self,
         tenant: &str,
         record: &OrderRecord,
         received_at: Timestamp,
+        ask_at: Option<Timestamp>,
     ) -> Result<Vec<Entry>, StoreError> {
         let action = "write what is known of an order";
         let subject = record.order_id.to_ascii_lowercase();
@@ -100,6 +103,20 @@ impl Store {
         if record.number_count > 0 {
             set.push_str(", number_count = :count");
             update = update.expression_attribute_values(":count", number(record.number_count));
+        }
+        if record.status.is_some() {
+            update = update
+                .expression_attribute_names("#due", key::DUE)
+                .expression_attribute_names("#due_at", key::DUE_AT);
+            match ask_at {
+                Some(at) => {
+                    set.push_str(", #due = :watch, #due_at = :ask_at");
+                    update = update
+                        .expression_attribute_values(":watch", text(key::watch(&record.upstream)))
+                        .expression_attribute_values(":ask_at", text(sortable(at)));
+                }
+                None => set.push_str(" REMOVE #due, #due_at"),
+            }
         }
         // What stands after the write, or instead of it, costs no read.
         let written = update

@@ -120,6 +120,20 @@ impl Store {
         Ok((bodies.into_iter().map(Upstream::from).collect(), next))
     }
 
+    /// All upstreams: there are few, each an account at Bandwidth.
+    pub(crate) async fn all_upstreams(&self) -> Result<Vec<Upstream>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (some, next) =
+                self.upstreams(Page { limit: 100, after, ..Page::default() }).await?;
+            all.extend(some);
+            if next.is_none() {
+                return Ok(all);
+            }
+            after = next;
+        }
+    }
+
     /// Networks that an operator allowed besides public addresses, and their revision.
     pub async fn networks(&self) -> Result<(Vec<IpNet>, u64), StoreError> {
         let found: Option<Networks> =

@@ -54,6 +54,9 @@ pub(crate) struct NotificationItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
     received_at: Timestamp,
+    /// Bandwidth did not tell it: the relay asked.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    reconciled: bool,
     /// As Bandwidth dates it; when it came in, where it does not say.
     happened_at: Timestamp,
     /// The subscriptions that it went to; none: nobody asked for it.
@@ -148,6 +151,7 @@ fn item(entry: FeedEntry) -> NotificationItem {
         event_type: entry.event_type,
         status: entry.status,
         received_at: entry.received_at,
+        reconciled: entry.reconciled,
         subscriptions: entry.subscriptions,
     }
 }

@@ -1,0 +1,183 @@
+//! One order: its history at Bandwidth beside its record here.
+
+use domain::event::EventKey;
+use domain::notification::{Notification, NumberFormat};
+use domain::order::{is_terminal, usual_stay};
+use domain::reconcile::{Told, missing, notification};
+use domain::wire::{self, Described, Kind, Stated};
+use jiff::{SignedDuration, Timestamp};
+
+use super::ask::{Asker, Trouble};
+use super::{GRACE, silence};
+use crate::fanout::owner_now;
+use crate::store::{Page, Progress, StoreError, StoredEvent, Watched};
+
+/// Questions about one order: its history, and the order itself.
+const ASKS: u32 = 2;
+
+/// Bandwidth dates an order's last change, and the line in its history, within this of each other.
+const SAME_CHANGE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Events of an order that are read at once.
+const EVENTS: u16 = 200;
+
+/// Asks about the open orders that are overdue.
+pub(super) async fn overdue(
+    asker: &mut Asker<'_>,
+    progress: &mut Progress,
+    limit: u16,
+) -> Result<(), Trouble> {
+    let (store, account) = (asker.reconcile.store.clone(), asker.upstream.account.clone());
+    let now = asker.reconcile.clock.now();
+    for order in store.watched(&account, now, limit).await? {
+        let Watched { tenant, order_type, subject } = &order;
+        let record = store.order_record(tenant, order_type, subject).await?;
+        let kind = Kind::of(order_type);
+        let Some((record, kind)) = record.zip(kind) else {
+            store.watch(&account, &order, None).await?;
+            continue;
+        };
+        let status = about(asker, progress, kind, &record.order_id, now - GRACE).await?;
+        let is_open = status.as_deref().filter(|status| !is_terminal(order_type, status));
+        let again = is_open.map(|status| now + usual_stay(order_type, status));
+        store.watch(&account, &order, again).await?;
+    }
+    Ok(())
+}
+
+/// Asks about one order, and puts an event for each state before `until` that the record lacks; answers
+/// the state in which the order is, or `None` where Bandwidth does not know the order.
+pub(super) async fn about(
+    asker: &mut Asker<'_>,
+    progress: &mut Progress,
+    kind: Kind,
+    order_id: &str,
+    until: Timestamp,
+) -> Result<Option<String>, Trouble> {
+    asker.can_ask(ASKS)?;
+    let path = format!("/{}/{order_id}", kind.path());
+    let mut history = match kind.has_history() {
+        true => asker.get(&format!("{path}/history")).await?.map(|body| wire::stated(&body)),
+        false => None,
+    };
+    if let Some(Err(error)) = &history {
+        tracing::error!(%error, order = order_id, "a history cannot be read");
+        history = None;
+    }
+    let mut history = history.and_then(Result::ok).unwrap_or_default();
+    let mut described = None;
+    if history.is_empty() {
+        // Then its state of now is all that can be known.
+        described = describe(asker, kind, &path, order_id).await?;
+        history.extend(described.as_ref().and_then(stated));
+    }
+    let Some(last) = history.last().cloned() else { return Ok(None) };
+    let order_type = kind.order_type().name;
+    let events = events(asker, order_id).await?;
+    silence::heard(progress, &events);
+    let told: Vec<_> = events.iter().filter_map(told).collect();
+    let missing = missing(order_type, &history, &told).into_iter().filter(|line| line.at < until);
+    let missing: Vec<_> = missing.cloned().collect();
+    if missing.is_empty() {
+        return Ok(Some(last.status));
+    }
+    if described.is_none() {
+        described = describe(asker, kind, &path, order_id).await?;
+    }
+    let described = described.unwrap_or_default();
+    for mut line in missing {
+        // The date that a notification of it would bear.
+        if line == last
+            && let Some(at) = described.last_modified
+            && (line.at..line.at + SAME_CHANGE).contains(&at)
+        {
+            line.at = at;
+        }
+        let told = notification(order_type, order_id, &line, &described);
+        put(asker, progress, &told).await?;
+    }
+    Ok(Some(last.status))
+}
+
+async fn describe(
+    asker: &mut Asker<'_>,
+    kind: Kind,
+    path: &str,
+    order_id: &str,
+) -> Result<Option<Described>, Trouble> {
+    let Some(body) = asker.get(path).await? else { return Ok(None) };
+    match wire::described(kind, &body) {
+        Ok(described) => Ok(Some(described)),
+        Err(error) => {
+            tracing::error!(%error, order = order_id, "an order cannot be read");
+            Ok(None)
+        }
+    }
+}
+
+/// The one line that is known of an order without a history.
+fn stated(described: &Described) -> Option<Stated> {
+    let Described { status, last_modified, .. } = described;
+    Some(Stated { status: status.clone()?, at: (*last_modified)?, note: None })
+}
+
+async fn events(asker: &Asker<'_>, order_id: &str) -> Result<Vec<StoredEvent>, StoreError> {
+    let (store, account) = (&asker.reconcile.store, &asker.upstream.account);
+    let (mut events, mut after) = (Vec::new(), None);
+    loop {
+        let page = Page { limit: EVENTS, after, ..Page::default() };
+        let (some, next) = store.events(account, &order_id.to_ascii_lowercase(), page).await?;
+        events.extend(some);
+        if next.is_none() {
+            return Ok(events);
+        }
+        after = next;
+    }
+}
+
+fn told(event: &StoredEvent) -> Option<Told> {
+    let notification = Notification::parse(&event.raw).ok()?;
+    Some(Told { status: notification.status?, at: event.key.at() })
+}
+
+/// Puts what was found as an event, which goes the way of all events.
+async fn put(
+    asker: &mut Asker<'_>,
+    progress: &mut Progress,
+    found: &Notification,
+) -> Result<(), Trouble> {
+    let raw = found.to_xml("", NumberFormat::E164).into_bytes();
+    // As it will be read back: what Bandwidth said is not bounded as a notification is.
+    let (notification, key) = match Notification::parse(&raw) {
+        Ok(read) => (read, EventKey::stated(found)),
+        Err(error) => {
+            tracing::error!(%error, "what Bandwidth knows of an order is no notification");
+            return Ok(());
+        }
+    };
+    let Some(key) = key else { return Ok(()) };
+    let event = StoredEvent {
+        upstream: asker.upstream.account.clone(),
+        subject: notification.subject(),
+        key,
+        received_at: asker.reconcile.clock.now(),
+        raw,
+        tenant: None,
+        reconciled: true,
+    };
+    let store = &asker.reconcile.store;
+    if store.put_event(&event).await?.is_some() {
+        // It came at this very moment.
+        return Ok(());
+    }
+    tracing::info!(
+        upstream = %event.upstream,
+        order = %event.subject,
+        event = %event.key,
+        change = notification.change(),
+        "found a state that no notification told"
+    );
+    asker.found += 1;
+    let owner = owner_now(store, &event, &notification).await?.tenant();
+    silence::unheard(asker, progress, &event, owner.as_deref()).await
+}

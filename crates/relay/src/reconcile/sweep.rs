@@ -1,0 +1,125 @@
+//! Goes through the lists of what changed within a span of time, type by type and page by page.
+
+use domain::order::ORDER_TYPES;
+use domain::wire::{self, Kind, Listing};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::ask::{Asker, Trouble};
+use super::{GRACE, order};
+use crate::store::{Progress, Sweep};
+
+/// A sweep begins this long after what the last one reached.
+const EVERY: SignedDuration = SignedDuration::from_mins(15);
+
+/// A sweep looks back this far beyond where the last one ended: a list may learn of a change late.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+
+/// Orders of one page: what is left of it is kept in the table, and 100 ids have 4 KB.
+const PAGE: u32 = 100;
+
+/// Bandwidth's word for the first page.
+const FIRST: &str = "1";
+
+/// Goes on with the sweep that was begun, or begins one that is due, until it is done or the budget is
+/// spent.
+pub(super) async fn go_on(asker: &mut Asker<'_>, progress: &mut Progress) -> Result<(), Trouble> {
+    let now = asker.reconcile.clock.now();
+    let until = now - GRACE;
+    if progress.sweep.is_none() && progress.through + EVERY <= until {
+        progress.sweep = Some(Sweep::new(progress.through - OVERLAP, until));
+    }
+    while progress.sweep.is_some() {
+        step(asker, progress).await?;
+    }
+    Ok(())
+}
+
+/// One order, or one page of a list. At the end the sweep is gone, and `through` is where it led.
+pub(super) async fn step(asker: &mut Asker<'_>, progress: &mut Progress) -> Result<(), Trouble> {
+    let Some(mut sweep) = progress.sweep.clone() else { return Ok(()) };
+    let Some(kind) = Kind::of(&sweep.order_type) else {
+        sweep.next_type();
+        progress.put(sweep);
+        return Ok(());
+    };
+    if let Some(order_id) = sweep.orders.last().cloned() {
+        let found = asker.found;
+        order::about(asker, progress, kind, &order_id, sweep.until).await?;
+        sweep.found += asker.found - found;
+        sweep.asked_about += 1;
+        sweep.orders.pop();
+    } else if let Some(page) = sweep.page.take() {
+        let Listing { orders, next, .. } = list(asker, kind, &sweep, &page).await?;
+        // One that changed after that belongs to the next sweep.
+        let within = |at: Timestamp| (sweep.from..sweep.until).contains(&at);
+        let mut orders: Vec<_> = orders
+            .into_iter()
+            .filter(|order| order.last_modified.is_none_or(within))
+            .map(|order| order.order_id)
+            .collect();
+        orders.reverse();
+        sweep.listed += orders.len() as u64;
+        sweep.orders = orders;
+        sweep.page = next.filter(|next| *next != page);
+    } else {
+        sweep.next_type();
+    }
+    progress.put(sweep);
+    Ok(())
+}
+
+async fn list(
+    asker: &mut Asker<'_>,
+    kind: Kind,
+    sweep: &Sweep,
+    page: &str,
+) -> Result<Listing, Trouble> {
+    let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
+    let changed = kind.changed(day(sweep.from), day(sweep.until));
+    let path = format!("/{}?page={page}&size={PAGE}&{changed}", kind.path());
+    let Some(body) = asker.get(&path).await? else { return Ok(Listing::default()) };
+    Ok(wire::listing(&body).unwrap_or_else(|error| {
+        tracing::error!(%error, kind = kind.path(), "a list of orders cannot be read");
+        Listing::default()
+    }))
+}
+
+impl Sweep {
+    pub(super) fn new(from: Timestamp, until: Timestamp) -> Sweep {
+        let first = ORDER_TYPES.first().map(|first| first.name).unwrap_or_default();
+        Sweep {
+            from,
+            until,
+            order_type: first.into(),
+            page: Some(FIRST.into()),
+            orders: Vec::new(),
+            listed: 0,
+            asked_about: 0,
+            found: 0,
+        }
+    }
+
+    /// Turns to the next type; after the last there is none.
+    fn next_type(&mut self) {
+        let types = ORDER_TYPES.iter().map(|one| one.name);
+        let next = types.skip_while(|name| *name != self.order_type).nth(1);
+        self.order_type = next.unwrap_or_default().into();
+        self.page = next.map(|_| FIRST.into());
+    }
+
+    fn is_done(&self) -> bool {
+        self.order_type.is_empty()
+    }
+}
+
+impl Progress {
+    fn put(&mut self, sweep: Sweep) {
+        if sweep.is_done() {
+            self.through = sweep.until;
+            self.sweep = None;
+        } else {
+            self.sweep = Some(sweep);
+        }
+    }
+}
