@@ -7,5 +7,6 @@ pub mod aws;
 pub mod bandwidth;
 mod clock;
 pub mod endpoint;
+pub mod sandbox;
 
 pub use clock::Clock;

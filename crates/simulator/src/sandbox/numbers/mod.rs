@@ -1,0 +1,1 @@
+//! Orders for new numbers, and the stock that they are filled from.
