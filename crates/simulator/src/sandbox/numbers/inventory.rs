@@ -73,13 +73,15 @@ impl Inventory {
         self.numbers.get(number).copied()
     }
 
-    /// The numbers that match all criteria and can be had, the smallest first.
-    pub fn available<'a>(&'a self, criteria: &'a [Criterion]) -> impl Iterator<Item = &'a str> {
+    /// Numbers that match all criteria and can be had, the smallest first, and `most` of them.
+    pub fn available(&self, criteria: &[Criterion], most: usize) -> Vec<&str> {
         self.numbers
             .iter()
             .filter(|(_, standing)| **standing == Standing::Available)
             .map(|(number, _)| number.as_str())
             .filter(|number| criteria.iter().all(|criterion| criterion.matches(number)))
+            .take(most)
+            .collect()
     }
 
     /// Gives available numbers to an order.
@@ -138,10 +140,10 @@ mod tests {
         assert_ne!(inventory, Inventory::generate(8));
         for seed in 0..50 {
             let inventory = Inventory::generate(seed);
-            let count = inventory.available(&[]).count();
+            let count = inventory.available(&[], NUMBERS_MAX).len();
             assert!((2_000..5_000).contains(&count), "{count}");
             for exchange in ["919439", "435752", "800639"] {
-                let count = inventory.available(&starts(exchange)).count() as u64;
+                let count = inventory.available(&starts(exchange), NUMBERS_MAX).len() as u64;
                 let expected = NUMBERS_PER_EXCHANGE..=NUMBERS_PER_EXCHANGE + 1;
                 assert!(expected.contains(&count), "seed {seed}, {exchange}: {count}");
             }
@@ -152,18 +154,19 @@ mod tests {
     fn every_seed_has_numbers_that_spell_something() {
         let inventory = Inventory::generate(1);
         let new_cars = [Criterion::TollFreeVanity("6392277".into())];
-        assert_eq!(inventory.available(&new_cars).count(), 7);
+        assert_eq!(inventory.available(&new_cars, NUMBERS_MAX).len(), 7);
         let cars = Criterion::LocalVanity { digits: "2277".into(), ends_in: true };
         let local = [Criterion::Starts("617".into()), cars];
-        let found: Vec<_> = inventory.available(&local).collect();
+        let found = inventory.available(&local, NUMBERS_MAX);
         assert_eq!(found, ["6172622277", "6173542277", "6178592277"]);
+        assert_eq!(inventory.available(&local, 2), ["6172622277", "6173542277"]);
     }
 
     #[test]
     fn criteria_are_all_to_hold() {
         let mut inventory = Inventory::default();
         inventory.add(["4043280001", "4042940001", "9194390001"]);
-        let found = |criteria: &[Criterion]| inventory.available(criteria).count();
+        let found = |criteria: &[Criterion]| inventory.available(criteria, NUMBERS_MAX).len();
         let rate_center = Criterion::RateCenter("ATLANTA NE".into());
         let city = Criterion::City("DECATUR".into());
         assert_eq!(found(std::slice::from_ref(&rate_center)), 2);
@@ -192,7 +195,7 @@ mod tests {
                 _ => inventory.put_back(&number),
             }
             assert_eq!(inventory.standing(&number[0]), Some(standing), "{step}");
-            let is_found = inventory.available(&[]).count() == 1;
+            let is_found = inventory.available(&[], NUMBERS_MAX).len() == 1;
             assert_eq!(is_found, standing == Standing::Available);
         }
         inventory.take(&["9194390002".into()]);

@@ -3,7 +3,14 @@
 //! Nothing here asks for the time or the network. Chance comes from a seed.
 
 pub mod criterion;
+mod field;
 pub mod geography;
 pub mod inventory;
+mod refused;
+pub mod request;
+mod search;
 
+pub use field::QUANTITY_MAX;
 pub use inventory::Inventory;
+pub use refused::Refused;
+pub use search::available_numbers;
