@@ -2,6 +2,7 @@
 //!
 //! Nothing here asks for the time or the network. Chance comes from a seed.
 
+pub mod answer;
 pub mod criterion;
 mod field;
 pub mod geography;
