@@ -15,6 +15,9 @@ pub const XML_SIZE_MAX: usize = 1024 * 1024;
 /// Elements within each other. Bandwidth's go to 6; the tree is freed by recursion.
 pub const XML_DEPTH_MAX: usize = 16;
 
+/// Attributes of an element. Comparing their names takes the square of their number.
+pub const XML_ATTRIBUTES_MAX: usize = 16;
+
 const DECLARATION: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>"#;
 
 /// An element: its children, or its text.
@@ -144,7 +147,8 @@ fn element(tag: &BytesStart) -> Result<Element, Malformed> {
     let letter = |c: char| c.is_alphabetic() || c == '_';
     let sound = name.starts_with(letter)
         && name.chars().all(|c| letter(c) || c.is_numeric() || matches!(c, '-' | '.'));
-    if !sound || !tag.attributes().all(|attribute| attribute.is_ok()) {
+    let mut attributes = tag.attributes().enumerate();
+    if !sound || !attributes.all(|(n, attribute)| n < XML_ATTRIBUTES_MAX && attribute.is_ok()) {
         return Err(Malformed("a tag that is not well-formed"));
     }
     Ok(Element::new(&name, Vec::new()))
@@ -184,7 +188,7 @@ fn escape(xml: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Element, Malformed, XML_DEPTH_MAX, XML_SIZE_MAX};
+    use super::{Element, Malformed, XML_ATTRIBUTES_MAX, XML_DEPTH_MAX, XML_SIZE_MAX};
 
     #[track_caller]
     fn check(document: &str, written: Result<&str, &'static str>) {
@@ -228,6 +232,13 @@ mod tests {
         assert!(Element::read(nested(XML_DEPTH_MAX).as_bytes()).is_ok());
         let too_deep = Malformed("elements stand too deep within each other");
         assert_eq!(Element::read(nested(XML_DEPTH_MAX + 1).as_bytes()), Err(too_deep));
+
+        let with_attributes = |count| {
+            let attributes: String = (0..count).map(|n| format!(" a{n}=''")).collect();
+            Element::read(format!("<a{attributes}/>").as_bytes())
+        };
+        assert!(with_attributes(XML_ATTRIBUTES_MAX).is_ok());
+        assert!(with_attributes(XML_ATTRIBUTES_MAX + 1).is_err());
 
         let long = |size: usize| format!("<a>{}</a>", " ".repeat(size - 7));
         assert!(Element::read(long(XML_SIZE_MAX).as_bytes()).is_ok());
