@@ -1,7 +1,7 @@
-//! Real time, or time that a test moves.
+//! Real time, time that a test moves, or time that goes by quickly.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -14,6 +14,15 @@ pub struct Clock(Kind);
 enum Kind {
     System,
     Manual(Arc<Manual>),
+    Fast(Fast),
+}
+
+/// Real time since it began, so many times over.
+#[derive(Clone, Debug)]
+struct Fast {
+    start: Timestamp,
+    began: Instant,
+    factor: u32,
 }
 
 #[derive(Debug)]
@@ -32,15 +41,25 @@ impl Clock {
         Clock(Kind::Manual(Arc::new(Manual { now: Mutex::new(start), moved: Notify::new() })))
     }
 
+    /// Begins now, and goes `factor` times as fast as the system's.
+    pub fn fast(factor: u32) -> Clock {
+        let start = Clock::system().now();
+        Clock(Kind::Fast(Fast { start, began: Instant::now(), factor }))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is a clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System => Timestamp::now(),
             Kind::Manual(manual) => *manual.now.lock().unwrap_or_else(PoisonError::into_inner),
+            Kind::Fast(fast) => {
+                let passed = fast.began.elapsed().saturating_mul(fast.factor);
+                fast.start.checked_add(passed).unwrap_or(Timestamp::MAX)
+            }
         }
     }
 
-    /// Moves a manual clock on; never back. The system's goes by itself.
+    /// Moves a manual clock on; never back. The others go by themselves.
     pub fn advance(&self, by: SignedDuration) {
         self.move_to(|now| now + by);
     }
@@ -62,6 +81,10 @@ impl Clock {
         matches!(self.0, Kind::System)
     }
 
+    pub(crate) fn is_manual(&self) -> bool {
+        matches!(self.0, Kind::Manual(_))
+    }
+
     /// Waits until it is `at`.
     #[expect(clippy::disallowed_methods, reason = "this is a clock")]
     pub(crate) async fn until(&self, at: Timestamp) {
@@ -69,6 +92,12 @@ impl Clock {
             Kind::System => {
                 let rest = self.now().duration_until(at);
                 tokio::time::sleep(Duration::try_from(rest).unwrap_or_default()).await;
+            }
+            Kind::Fast(fast) => {
+                let rest = Duration::try_from(self.now().duration_until(at)).unwrap_or_default();
+                // Rounded up: it must not be early.
+                let rest = rest / fast.factor.max(1) + Duration::from_millis(1);
+                tokio::time::sleep(rest).await;
             }
             Kind::Manual(manual) => loop {
                 let moved = manual.moved.notified();
@@ -113,5 +142,14 @@ mod tests {
         let clock = Clock::system();
         clock.advance(SignedDuration::from_hours(24));
         assert!(clock.now() < Clock::system().now() + SignedDuration::from_hours(1));
+    }
+
+    #[tokio::test]
+    async fn a_fast_clock_goes_at_its_factor() {
+        let fast = Clock::fast(1_000_000);
+        let later = fast.now() + SignedDuration::from_hours(1);
+        fast.until(later).await;
+        assert!(fast.now() >= later);
+        assert!(Clock::system().now() < later);
     }
 }
