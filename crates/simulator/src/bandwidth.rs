@@ -7,11 +7,11 @@ use reqwest::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Client, Response, redirect};
 
 /// An account at Bandwidth that reports to one URL.
+#[derive(Debug)]
 pub struct Bandwidth {
     client: anyhow::Result<Client>,
     notify_url: String,
-    username: String,
-    password: String,
+    credentials: Option<(String, String)>,
 }
 
 /// What came of a notification.
@@ -26,38 +26,49 @@ pub struct Told {
 
 impl Bandwidth {
     pub fn new(notify_url: &str, username: &str, password: &str) -> Bandwidth {
+        let credentials = Some((username.into(), password.into()));
+        Bandwidth { credentials, ..Bandwidth::without_credentials(notify_url) }
+    }
+
+    /// One that no challenge is met with.
+    pub fn without_credentials(notify_url: &str) -> Bandwidth {
         // An error says that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build();
         Bandwidth {
             client: client.context("cannot make an HTTP client"),
             notify_url: notify_url.into(),
-            username: username.into(),
-            password: password.into(),
+            credentials: None,
         }
     }
 
     /// Posts one notification. Credentials follow a challenge (RFC 7235), and only a challenge: a
     /// 401 without `WWW-Authenticate: Basic` is the end of it.
     pub async fn notify(&self, xml: &str) -> anyhow::Result<Told> {
-        let first = self.post(xml, false).await?;
+        let first = self.post(xml, None).await?;
         let first_status = first.status().as_u16();
-        let last = match first_status == 401 && challenges(&first) {
-            true => self.post(xml, true).await?,
-            false => first,
+        let last = match &self.credentials {
+            Some(given) if first_status == 401 && challenges(&first) => {
+                self.post(xml, Some(given)).await?
+            }
+            _ => first,
         };
         let status = last.status().as_u16();
         Ok(Told { first_status, status, body: last.text().await? })
     }
 
-    async fn post(&self, xml: &str, with_credentials: bool) -> anyhow::Result<Response> {
+    async fn post(
+        &self,
+        xml: &str,
+        credentials: Option<&(String, String)>,
+    ) -> anyhow::Result<Response> {
         let client = self.client.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
         let mut request = client
             .post(&self.notify_url)
             .header(CONTENT_TYPE, "application/xml; charset=utf-8")
             .body(xml.to_owned());
-        if with_credentials {
-            request = request.basic_auth(&self.username, Some(&self.password));
+        if let Some((username, password)) = credentials {
+            request = request.basic_auth(username, Some(password));
         }
         Ok(request.send().await?)
     }
@@ -204,6 +215,10 @@ mod tests {
         assert_eq!(credentials, [false, false, true]);
         assert!(sent.iter().all(|one| one.body == b"<x/>"));
         assert_eq!(sent[0].headers["content-type"], "application/xml; charset=utf-8");
+
+        let stranger = Bandwidth::without_credentials(&ingest.url());
+        assert_eq!(stranger.notify("<x/>").await.unwrap().status, 401);
+        assert_eq!(ingest.received().len(), 4);
     }
 
     #[tokio::test]
