@@ -1,0 +1,111 @@
+//! Orders of all types, and what belongs to one.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::answer::{created, empty, no_such_resource, refused, xml};
+use super::{Call, list, loas, notes, portins, shapes};
+use crate::sandbox::kinds::Kind;
+use crate::sandbox::order::customer_order_id;
+use crate::sandbox::scenario::Wait;
+use crate::sandbox::state::State;
+
+/// What a request to `path`, below the type, is for.
+pub(super) fn route(
+    state: &mut State,
+    call: &Call,
+    kind: &'static Kind,
+    method: &str,
+    path: &[&str],
+) -> Response {
+    match (method, path) {
+        ("POST", []) => return create(state, call, kind),
+        ("GET", []) => return list::list(state, call, kind),
+        ("GET", ["totals"]) => return list::total(state, call, kind),
+        _ => {}
+    }
+    let place = path.first().and_then(|id| state.find(kind, id));
+    let (Some(order), [_, rest @ ..]) = (place, path) else {
+        return no_such_resource("ErrorResponse");
+    };
+    match (method, rest) {
+        ("GET", []) => xml(StatusCode::OK, &shapes::order(&state.orders[order], &state.account)),
+        ("PUT" | "PATCH", []) => change(state, call, order),
+        ("DELETE", []) => delete(state, call, order),
+        ("GET", ["history"]) if kind.has_history => {
+            xml(StatusCode::OK, &shapes::history(&state.orders[order]))
+        }
+        ("GET", ["notes"]) if kind.has_notes => notes::list(state, order),
+        // One client adds notes by PUT.
+        ("POST" | "PUT", ["notes"]) if kind.has_notes => notes::add(state, call, order),
+        ("PUT", ["notes", id]) if kind.has_notes => notes::change(state, call, order, id),
+        (_, ["loas", rest @ ..]) => loas::route(state, call, order, method, rest),
+        ("GET", [part]) => numbers(state, order, part),
+        _ => no_such_resource("ErrorResponse"),
+    }
+}
+
+fn create(state: &mut State, call: &Call, kind: &'static Kind) -> Response {
+    let request = match call.xml() {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    match kind.order_type {
+        "portins" => return portins::create(state, call, kind, request),
+        // Others place them.
+        "portouts" => return empty(StatusCode::METHOD_NOT_ALLOWED),
+        _ => {}
+    }
+    let id = match customer_order_id(&request) {
+        Ok(id) => id,
+        Err(error) => {
+            let root = kind.form.created.first().unwrap_or(&"ErrorResponse");
+            return refused(StatusCode::BAD_REQUEST, root, &error);
+        }
+    };
+    let user = state.username.clone();
+    let order = state.place_order(kind, request, id, &user, call.now);
+    answer_created(state, call, order)
+}
+
+pub(super) fn answer_created(state: &State, call: &Call, order: usize) -> Response {
+    let order = &state.orders[order];
+    let location = format!("{}/{}/{}", call.base, order.kind.path, order.id);
+    created(&location, Some(&shapes::created(order, &state.account)))
+}
+
+/// A PUT or PATCH. Most types can be changed by nothing but what a script waits for.
+fn change(state: &mut State, call: &Call, order: usize) -> Response {
+    let request = match call.xml() {
+        Ok(request) => request,
+        Err(answer) => return answer,
+    };
+    if state.orders[order].kind.order_type == "portins" {
+        return portins::supplement(state, call, order, &request);
+    }
+    state.arrived(order, Wait::Submit, call.now);
+    xml(StatusCode::OK, &shapes::order(&state.orders[order], &state.account))
+}
+
+fn delete(state: &mut State, call: &Call, order: usize) -> Response {
+    match state.orders[order].kind.order_type {
+        "portins" => portins::cancel(state, call, order),
+        _ => empty(StatusCode::METHOD_NOT_ALLOWED),
+    }
+}
+
+fn numbers(state: &State, order: usize, part: &str) -> Response {
+    let order = &state.orders[order];
+    let numbers = match order.kind.order_type {
+        "orders" => &order.completed,
+        _ => &order.numbers,
+    };
+    let shown = match part {
+        "tns" => shapes::numbers(numbers),
+        "areaCodes" => shapes::report(numbers, "AreaCode", 3),
+        "npaNxx" => shapes::report(numbers, "NPA-NXX", 6),
+        "totals" => shapes::quantity(numbers),
+        _ => return no_such_resource("ErrorResponse"),
+    };
+    xml(StatusCode::OK, &shown)
+}

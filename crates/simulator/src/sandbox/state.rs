@@ -1,0 +1,313 @@
+//! All that the account knows, and how its orders change.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::agenda::{Agenda, Due};
+use super::dice::Dice;
+use super::kinds::Kind;
+use super::notify::{Delivery, Knobs, Lane, Mail, News};
+use super::order::{Change, Detail, Note, Order, Refused, Script, in_ms, telephone_numbers};
+use super::portin::{Portin, requested_foc};
+use super::scenario::{Scenario, Step, Wait};
+use super::subscription::Subscription;
+use super::xml::Element;
+use super::{Settings, disconnect};
+
+/// Who changes an order when no customer does.
+pub(crate) const SYSTEM: &str = "System";
+
+/// What the history says of a change by the customer that leaves the state.
+pub(crate) const CUSTOMER_CHANGE: &str = "changed by the customer";
+
+/// The first note's id.
+const FIRST_NOTE_ID: u64 = 10_001;
+
+pub(crate) struct State {
+    pub account: String,
+    pub username: String,
+    pub knobs: Knobs,
+    pub scenario: Scenario,
+    /// By age. Their place here is how they are referred to inside.
+    pub orders: Vec<Order>,
+    by_id: HashMap<String, usize>,
+    /// The numbers that the account has in service.
+    pub numbers: BTreeSet<String>,
+    pub subscriptions: Vec<Subscription>,
+    pub deliveries: Vec<Delivery>,
+    pub mails: Vec<Mail>,
+    pub agenda: Agenda,
+    /// What has happened since somebody asked.
+    pub happened: Vec<Happened>,
+    pub ids: Dice,
+    pub fates: Dice,
+    pub lanes: HashMap<(String, String), Lane>,
+    notes: u64,
+    /// The minute of the last request, and how many there were in it.
+    pub requests: (i64, u32),
+}
+
+/// Something that went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Happened {
+    /// An order changed its state.
+    Changed { at: Timestamp, order_type: &'static str, order_id: String, state: String },
+    /// A notification was POSTed.
+    Posted {
+        at: Timestamp,
+        /// Its place among the deliveries.
+        delivery: usize,
+        order_id: Option<String>,
+        status: Option<String>,
+        answered: Option<u16>,
+    },
+}
+
+impl State {
+    pub(super) fn new(settings: Settings) -> State {
+        State {
+            account: settings.account,
+            username: settings.username,
+            knobs: settings.knobs,
+            scenario: settings.scenario,
+            orders: Vec::new(),
+            by_id: HashMap::new(),
+            numbers: BTreeSet::new(),
+            subscriptions: Vec::new(),
+            deliveries: Vec::new(),
+            mails: Vec::new(),
+            agenda: Agenda::default(),
+            happened: Vec::new(),
+            // Two, so that what goes wrong does not change the ids.
+            ids: Dice::new(settings.seed),
+            fates: Dice::new(!settings.seed),
+            lanes: HashMap::new(),
+            notes: FIRST_NOTE_ID,
+            requests: (0, 0),
+        }
+    }
+
+    /// Where that order stands.
+    pub(super) fn find(&self, kind: &Kind, id: &str) -> Option<usize> {
+        let order = self.place(id)?;
+        (self.orders[order].kind.order_type == kind.order_type).then_some(order)
+    }
+
+    /// The same, whatever its type is.
+    pub(super) fn place(&self, id: &str) -> Option<usize> {
+        let order = *self.by_id.get(&id.to_ascii_lowercase())?;
+        (!self.orders[order].deleted).then_some(order)
+    }
+
+    /// Whether a port-in of that number is under way.
+    pub(super) fn is_being_ported(&self, number: &str) -> bool {
+        let under_way = |order: &&Order| {
+            matches!(order.detail, Detail::Portin(_)) && !order.deleted && !order.is_terminal()
+        };
+        let mut orders = self.orders.iter().filter(under_way);
+        orders.any(|order| order.state != "DRAFT" && order.numbers.iter().any(|n| n == number))
+    }
+
+    /// Makes an order in its first state, and plans the rest.
+    pub(super) fn place_order(
+        &mut self,
+        kind: &'static Kind,
+        request: Element,
+        customer_order_id: Option<String>,
+        author: &str,
+        now: Timestamp,
+    ) -> usize {
+        let id = self.ids.uuid();
+        let detail = match kind.order_type {
+            "portins" => {
+                let requested_foc = requested_foc(&request);
+                Detail::Portin(Portin { requested_foc, ..Portin::default() })
+            }
+            _ => Detail::Nothing,
+        };
+        let steps = self.scenario.steps(kind, customer_order_id.as_deref());
+        let order = self.orders.len();
+        self.by_id.insert(id.clone(), order);
+        self.orders.push(Order {
+            kind,
+            id,
+            customer_order_id,
+            user: author.into(),
+            created: in_ms(now),
+            // The first state makes this `now`.
+            modified: in_ms(now) - SignedDuration::from_millis(1),
+            modified_by: author.into(),
+            state: String::new(),
+            history: Vec::new(),
+            notes: Vec::new(),
+            errors: Vec::new(),
+            numbers: telephone_numbers(&request),
+            completed: Vec::new(),
+            script: Script { steps, ..Script::default() },
+            detail,
+            deleted: false,
+            request,
+        });
+        let draft = kind.order_type == "portins" && self.asks_for_draft(order);
+        let first = kind.course.first().map(|leg| leg.state).unwrap_or_default();
+        self.change(order, if draft { "DRAFT" } else { first }, author, None, now);
+        if !draft {
+            self.go_on(order, now);
+        }
+        order
+    }
+
+    fn asks_for_draft(&self, order: usize) -> bool {
+        let asked = self.orders[order].request.value("ProcessingStatus");
+        asked.is_some_and(|state| state.eq_ignore_ascii_case("DRAFT"))
+    }
+
+    /// Puts an order into a state, and tells of it. `message` is what is said of it.
+    pub(super) fn change(
+        &mut self,
+        order: usize,
+        to: &str,
+        author: &str,
+        message: Option<String>,
+        now: Timestamp,
+    ) {
+        let number = order;
+        let order = &mut self.orders[number];
+        order.state = to.into();
+        order.touch(author, now);
+        order.history.push(Change {
+            at: order.modified,
+            state: to.into(),
+            author: author.into(),
+            note: message.clone().unwrap_or_else(|| format!("The order is now {to}")),
+            difference: None,
+        });
+        self.happened.push(Happened::Changed {
+            at: now,
+            order_type: order.kind.order_type,
+            order_id: order.id.clone(),
+            state: to.into(),
+        });
+        let completed = match order.is_terminal() {
+            true => self.settle(number),
+            false => Vec::new(),
+        };
+        if to == "FOC" {
+            self.firm_order_commitment(number, now);
+        }
+        self.announce(number, &News::State { message, completed }, now);
+    }
+
+    /// What the end of an order does to the numbers of the account. Those it was done for, where
+    /// notifications name them.
+    fn settle(&mut self, order: usize) -> Vec<String> {
+        let order = &mut self.orders[order];
+        let complete = order.state == "COMPLETE";
+        match order.kind.order_type {
+            "portins" | "portouts" if complete => order.completed = order.numbers.clone(),
+            "portins" | "portouts" | "orders" | "disconnects" => {}
+            _ => return Vec::new(),
+        }
+        let completed = order.completed.clone();
+        match order.kind.order_type {
+            "portins" | "orders" => self.numbers.extend(completed.iter().cloned()),
+            _ => self.numbers.retain(|number| !completed.contains(number)),
+        }
+        completed
+    }
+
+    /// Adds a note, and tells of it.
+    pub(super) fn note(&mut self, order: usize, user: &str, text: &str, now: Timestamp) -> u64 {
+        let id = self.notes;
+        self.notes += 1;
+        let (user, text) = (user.to_owned(), text.to_owned());
+        let at = &mut self.orders[order];
+        at.touch(&user, now);
+        at.notes.push(Note { id, user, text: text.clone(), at: at.modified });
+        self.announce(order, &News::Note(text), now);
+        id
+    }
+
+    /// Plans the next step, or waits for what it waits for.
+    pub(super) fn go_on(&mut self, order: usize, now: Timestamp) {
+        let script = &mut self.orders[order].script;
+        let Some(step) = script.steps.get(script.next) else { return };
+        script.waiting = step.wait;
+        if script.waiting.is_none() {
+            let version = script.version;
+            self.agenda.put(now + step.after, Due::Step { order, version });
+        }
+    }
+
+    /// Something came about that a script may wait for. Whether it did.
+    pub(super) fn arrived(&mut self, order: usize, what: Wait, now: Timestamp) -> bool {
+        let script = &mut self.orders[order].script;
+        if script.waiting != Some(what) {
+            return false;
+        }
+        script.waiting = None;
+        if let Some(step) = script.steps.get(script.next) {
+            let version = script.version;
+            self.agenda.put(now + step.after, Due::Step { order, version });
+        }
+        true
+    }
+
+    /// From now on, this happens to the order, and nothing else.
+    pub(super) fn rewrite(&mut self, order: usize, steps: Vec<Step>, now: Timestamp) {
+        let script = &mut self.orders[order].script;
+        let version = script.version + 1;
+        *script = Script { steps, version, ..Script::default() };
+        self.go_on(order, now);
+    }
+
+    /// The next step of a script, unless there is another script by now.
+    pub(super) fn step(&mut self, order: usize, version: u32, now: Timestamp) {
+        let script = &mut self.orders[order].script;
+        if script.version != version {
+            return;
+        }
+        let Some(step) = script.steps.get(script.next).cloned() else { return };
+        script.next += 1;
+        self.take(order, &step, now);
+        self.go_on(order, now);
+    }
+
+    fn take(&mut self, order: usize, step: &Step, now: Timestamp) {
+        if let Some(note) = &step.note {
+            self.note(order, SYSTEM, note, now);
+        }
+        let Some(to) = &step.state else { return };
+        let (kind, from) = (self.orders[order].kind, self.orders[order].state.clone());
+        if !kind.allows(&from, to) {
+            return;
+        }
+        if kind.order_type == "disconnects" && kind.is_terminal(to) {
+            let (state, message) = self.disconnect(order, step);
+            return self.change(order, state, SYSTEM, message, now);
+        }
+        let message = self.blame(order, step);
+        self.change(order, to, SYSTEM, message, now);
+    }
+
+    /// What a step says of its state. With a code, it is an error of the order.
+    fn blame(&mut self, order: usize, step: &Step) -> Option<String> {
+        let message = step.message.clone();
+        let Some(code) = step.code else { return message };
+        let refused = Refused::new(code, &message.unwrap_or_default());
+        let text = refused.text();
+        self.orders[order].errors = vec![refused];
+        Some(text)
+    }
+
+    fn disconnect(&mut self, order: usize, step: &Step) -> (&'static str, Option<String>) {
+        let found = disconnect::decide(&self.orders[order].numbers, &self.numbers, step);
+        let order = &mut self.orders[order];
+        (order.completed, order.errors) = (found.disconnected, found.failed);
+        let message = order.errors.first().map(Refused::text);
+        (found.state, message)
+    }
+}

@@ -1,0 +1,7 @@
+//! The sandbox over HTTP, with an endpoint that is notified, on a clock that is moved.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
+
+mod account;
+mod knobs;
+mod portins;
