@@ -17,6 +17,7 @@ mod portin;
 mod scenario;
 mod state;
 mod subscription;
+mod supply;
 pub mod xml;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub account: String,
     pub username: String,
     pub password: String,
+    /// The sites that orders for numbers can be for.
+    pub sites: Vec<String>,
     pub seed: u64,
     pub clock: Clock,
     pub knobs: Knobs,
@@ -89,12 +92,13 @@ pub struct Serving {
 }
 
 impl Settings {
-    /// Account 9900012, with user `sandbox` and password `sandbox`; nothing goes wrong.
+    /// Account 9900012, with user `sandbox`, password `sandbox` and site 743; nothing goes wrong.
     pub fn new(clock: Clock) -> Settings {
         Settings {
             account: "9900012".into(),
             username: "sandbox".into(),
             password: "sandbox".into(),
+            sites: vec!["743".into()],
             seed: 1,
             clock,
             knobs: Knobs::default(),

@@ -3,8 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::kinds::Kind;
+pub(crate) use super::numbers::Refused;
 use super::portin::Portin;
 use super::scenario::{Step, Wait};
+use super::supply::Numbers;
 use super::xml::Element;
 
 /// Of a `CustomerOrderId` (error 5052).
@@ -42,6 +44,7 @@ pub(crate) struct Order {
 #[derive(Debug)]
 pub(crate) enum Detail {
     Nothing,
+    Numbers(Box<Numbers>),
     Portin(Portin),
 }
 
@@ -63,14 +66,6 @@ pub(crate) struct Note {
     pub at: Timestamp,
 }
 
-/// Why something cannot be done, or was not, by Bandwidth's number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub code: u32,
-    pub description: String,
-    pub telephone_number: Option<String>,
-}
-
 /// What is still to happen to an order.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
@@ -82,15 +77,9 @@ pub(crate) struct Script {
     pub version: u32,
 }
 
-impl Refused {
-    pub(crate) fn new(code: u32, description: &str) -> Refused {
-        Refused { code, description: description.into(), telephone_number: None }
-    }
-
-    /// As it stands in histories and notifications.
-    pub(crate) fn text(&self) -> String {
-        format!("{}: {}", self.code, self.description)
-    }
+/// A refusal, as it stands in histories and notifications.
+pub(crate) fn text(refused: &Refused) -> String {
+    format!("{}: {}", refused.code, refused.description)
 }
 
 impl Order {

@@ -26,9 +26,9 @@
 //! * `state`, with `code` and `message` for what is said of it. The last state of a `disconnects` is
 //!   found out, whatever it is called here: of the numbers, the last `failing` ones fail too.
 //! * `note`: Bandwidth adds a note.
-//! * `available`: an `orders` is decided as if there were only so many of its numbers; without a
-//!   scenario that is done after a second, with all that there are.
-//! * `arrive`: so many numbers arrive that the `orders` can have.
+//! * `available`: an `orders` is decided as if there were only so many of the numbers that it wants.
+//!   Without a scenario, that is done after a second, with all that there are.
+//! * `arrive`: so many numbers become available for an `orders` that is backordered.
 
 use std::path::Path;
 

@@ -9,8 +9,8 @@ use super::agenda::{Agenda, Due};
 use super::dice::Dice;
 use super::kinds::Kind;
 use super::notify::{Delivery, Knobs, Lane, Mail, News};
-use super::order::{Change, Detail, Note, Order, Refused, Script, in_ms, telephone_numbers};
-use super::portin::{Portin, requested_foc};
+use super::numbers::Inventory;
+use super::order::{Change, Detail, Note, Order, Refused, Script, in_ms, telephone_numbers, text};
 use super::scenario::{Scenario, Step, Wait};
 use super::subscription::Subscription;
 use super::xml::Element;
@@ -28,6 +28,7 @@ const FIRST_NOTE_ID: u64 = 10_001;
 pub(crate) struct State {
     pub account: String,
     pub username: String,
+    pub sites: Vec<String>,
     pub knobs: Knobs,
     pub scenario: Scenario,
     /// By age. Their place here is how they are referred to inside.
@@ -35,6 +36,8 @@ pub(crate) struct State {
     by_id: HashMap<String, usize>,
     /// The numbers that the account has in service.
     pub numbers: BTreeSet<String>,
+    /// What can be ordered.
+    pub inventory: Inventory,
     pub subscriptions: Vec<Subscription>,
     pub deliveries: Vec<Delivery>,
     pub mails: Vec<Mail>,
@@ -71,11 +74,13 @@ impl State {
         State {
             account: settings.account,
             username: settings.username,
+            sites: settings.sites,
             knobs: settings.knobs,
             scenario: settings.scenario,
             orders: Vec::new(),
             by_id: HashMap::new(),
             numbers: BTreeSet::new(),
+            inventory: Inventory::generate(settings.seed),
             subscriptions: Vec::new(),
             deliveries: Vec::new(),
             mails: Vec::new(),
@@ -117,17 +122,11 @@ impl State {
         kind: &'static Kind,
         request: Element,
         customer_order_id: Option<String>,
+        detail: Detail,
         author: &str,
         now: Timestamp,
     ) -> usize {
         let id = self.ids.uuid();
-        let detail = match kind.order_type {
-            "portins" => {
-                let requested_foc = requested_foc(&request);
-                Detail::Portin(Portin { requested_foc, ..Portin::default() })
-            }
-            _ => Detail::Nothing,
-        };
         let steps = self.scenario.steps(kind, customer_order_id.as_deref());
         let order = self.orders.len();
         self.by_id.insert(id.clone(), order);
@@ -211,12 +210,14 @@ impl State {
             "portins" | "portouts" | "orders" | "disconnects" => {}
             _ => return Vec::new(),
         }
-        let completed = order.completed.clone();
         match order.kind.order_type {
-            "portins" | "orders" => self.numbers.extend(completed.iter().cloned()),
-            _ => self.numbers.retain(|number| !completed.contains(number)),
+            "portins" | "orders" => self.numbers.extend(order.completed.iter().cloned()),
+            _ => self.numbers.retain(|number| !order.completed.contains(number)),
         }
-        completed
+        match &order.detail {
+            Detail::Numbers(numbers) => numbers.named.clone(),
+            _ => order.completed.clone(),
+        }
     }
 
     /// Adds a note, and tells of it.
@@ -280,6 +281,9 @@ impl State {
         if let Some(note) = &step.note {
             self.note(order, SYSTEM, note, now);
         }
+        if matches!(self.orders[order].detail, Detail::Numbers(_)) {
+            return self.supply(order, step, now);
+        }
         let Some(to) = &step.state else { return };
         let (kind, from) = (self.orders[order].kind, self.orders[order].state.clone());
         if !kind.allows(&from, to) {
@@ -297,8 +301,8 @@ impl State {
     fn blame(&mut self, order: usize, step: &Step) -> Option<String> {
         let message = step.message.clone();
         let Some(code) = step.code else { return message };
-        let refused = Refused::new(code, &message.unwrap_or_default());
-        let text = refused.text();
+        let refused = Refused::new(code, message.unwrap_or_default());
+        let text = text(&refused);
         self.orders[order].errors = vec![refused];
         Some(text)
     }
@@ -307,7 +311,7 @@ impl State {
         let found = disconnect::decide(&self.orders[order].numbers, &self.numbers, step);
         let order = &mut self.orders[order];
         (order.completed, order.errors) = (found.disconnected, found.failed);
-        let message = order.errors.first().map(Refused::text);
+        let message = order.errors.first().map(text);
         (found.state, message)
     }
 }

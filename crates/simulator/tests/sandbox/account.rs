@@ -5,7 +5,7 @@ use reqwest::{Client, Method, Response};
 use simulator::Clock;
 use simulator::endpoint::{Answer, Endpoint};
 use simulator::sandbox::xml::Element;
-use simulator::sandbox::{Knobs, Sandbox, Serving, Settings};
+use simulator::sandbox::{Knobs, Sandbox, Scenario, Serving, Settings};
 use tokio::net::TcpListener;
 
 pub(crate) const START: &str = "2026-03-02T10:00:00Z";
@@ -31,6 +31,10 @@ pub(crate) struct Answered {
 impl Account {
     pub(crate) async fn new() -> Account {
         Account::with(|_| {}).await
+    }
+
+    pub(crate) async fn in_scenario(name: &str) -> Account {
+        Account::with(|settings| settings.scenario = Scenario::load(name).unwrap()).await
     }
 
     pub(crate) async fn with_knobs(knobs: Knobs) -> Account {
@@ -111,6 +115,16 @@ impl Account {
         texts.collect()
     }
 
+    /// The numbers in a list of each notification.
+    pub(crate) fn told_numbers(&self, list: &str) -> Vec<Vec<String>> {
+        let received = self.endpoint.received();
+        let numbers = received.iter().map(|one| {
+            let list = Element::read(&one.body).unwrap().child(list).cloned().unwrap_or_default();
+            list.children.into_iter().map(|number| number.text).collect()
+        });
+        numbers.collect()
+    }
+
     /// The states of an order's history.
     pub(crate) fn history(&self, id: &str) -> Vec<String> {
         let orders = self.sandbox.orders();
@@ -147,4 +161,17 @@ pub(crate) fn lnp_order(number: &str) -> String {
         "<LnpOrder><CustomerOrderId>C-1</CustomerOrderId><SiteId>743</SiteId><ListOfPhoneNumbers>\
          <PhoneNumber>{number}</PhoneNumber></ListOfPhoneNumbers></LnpOrder>"
     )
+}
+
+/// An order for so many numbers of an area code.
+pub(crate) fn number_order(area_code: &str, quantity: usize, flags: &str) -> String {
+    format!(
+        "<Order><SiteId>743</SiteId>{flags}<AreaCodeSearchAndOrderType><AreaCode>{area_code}\
+         </AreaCode><Quantity>{quantity}</Quantity></AreaCodeSearchAndOrderType></Order>"
+    )
+}
+
+/// How many numbers there are in an answer.
+pub(crate) fn quantity_of(body: &str) -> usize {
+    body.matches("</TelephoneNumber>").count()
 }

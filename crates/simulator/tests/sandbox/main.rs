@@ -4,4 +4,5 @@
 
 mod account;
 mod knobs;
+mod orders;
 mod portins;

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::Call;
 use crate::sandbox::kinds::Kind;
-use crate::sandbox::order::customer_order_id;
+use crate::sandbox::numbers::QUANTITY_MAX;
+use crate::sandbox::order::{Detail, customer_order_id};
 use crate::sandbox::scenario::Scenario;
 use crate::sandbox::state::{SYSTEM, State};
 use crate::sandbox::xml::Element;
@@ -25,6 +26,14 @@ struct Refusal(StatusCode, String);
 struct Push {
     state: String,
     message: Option<String>,
+}
+
+/// New numbers: these, or so many `at` an area code or rate center.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Stock {
+    Numbers { telephone_numbers: Vec<String> },
+    Quantity { at: String, quantity: usize },
 }
 
 /// A port-out that another carrier asks for, or an event.
@@ -44,6 +53,7 @@ pub(super) async fn answer(sandbox: &Sandbox, call: &Call) -> Response {
         ("GET", ["mails"]) => Ok(Json(sandbox.mails()).into_response()),
         ("GET", ["sent"]) => Ok(Json(sandbox.deliveries()).into_response()),
         ("PUT", ["scenario"]) => scenario(sandbox, call),
+        ("POST", ["stock"]) => stock(&mut sandbox.state(), call),
         ("POST", ["portouts"]) => portout(&mut sandbox.state(), call),
         ("POST", ["events"]) => event(&mut sandbox.state(), call),
         ("POST", ["orders", id, "state"]) => push(&mut sandbox.state(), call, id),
@@ -87,6 +97,15 @@ fn scenario(sandbox: &Sandbox, call: &Call) -> Result<Response, Refusal> {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+fn stock(state: &mut State, call: &Call) -> Result<Response, Refusal> {
+    let numbers = match read(call)? {
+        Stock::Numbers { telephone_numbers } => telephone_numbers,
+        Stock::Quantity { at, quantity } => state.unknown_numbers(&at, quantity.min(QUANTITY_MAX)),
+    };
+    let new = state.stock(&numbers, call.now);
+    Ok(Json(json!({ "new": new })).into_response())
+}
+
 fn portout(state: &mut State, call: &Call) -> Result<Response, Refusal> {
     let asked: Numbers = read(call)?;
     let kind = Kind::named("portouts").ok_or_else(|| bad("there are no port-outs"))?;
@@ -95,7 +114,7 @@ fn portout(state: &mut State, call: &Call) -> Result<Response, Refusal> {
     children.extend(asked.customer_order_id.map(|id| Element::leaf("CustomerOrderId", id)));
     let request = Element::new("LnpOrder", children);
     let id = customer_order_id(&request).map_err(|error| bad(&error.description))?;
-    let order = state.place_order(kind, request, id, SYSTEM, call.now);
+    let order = state.place_order(kind, request, id, Detail::Nothing, SYSTEM, call.now);
     Ok((StatusCode::CREATED, Json(json!({ "id": state.orders[order].id }))).into_response())
 }
 
@@ -111,6 +130,10 @@ fn push(state: &mut State, call: &Call, id: &str) -> Result<Response, Refusal> {
     let missing = || Refusal(StatusCode::NOT_FOUND, format!("there is no order {id}"));
     let order = state.place(id).ok_or_else(missing)?;
     let (kind, from) = (state.orders[order].kind, state.orders[order].state.clone());
+    if matches!(state.orders[order].detail, Detail::Numbers(_)) {
+        let error = "orders for numbers go by what is in stock".to_owned();
+        return Err(Refusal(StatusCode::CONFLICT, error));
+    }
     let known = kind.states().find(|known| *known == to);
     let Some(to) = known.filter(|to| kind.allows(&from, to)) else {
         let error = format!("{}: no order gets from {from} to {to}", kind.order_type);

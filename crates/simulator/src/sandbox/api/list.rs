@@ -172,14 +172,14 @@ fn status(call: &Call, kind: &Kind) -> Result<Option<String>, Refused> {
         return Ok(Some(status));
     }
     let known = states.join(", ").to_ascii_lowercase();
-    Err(Refused::new(15518, &format!("there is no such status. There are {known}")))
+    Err(Refused::new(15518, format!("there is no such status. There are {known}")))
 }
 
 fn days(call: &Call, from: &str, to: &str) -> Result<Days, Refused> {
     let days = Days { from: day(call, from)?, to: day(call, to)? };
     match days {
         Days { from: Some(first), to: Some(last) } if first > last => {
-            Err(Refused::new(15509, &format!("{from} must not be after {to}")))
+            Err(Refused::new(15509, format!("{from} must not be after {to}")))
         }
         days => Ok(days),
     }
@@ -189,7 +189,7 @@ fn days(call: &Call, from: &str, to: &str) -> Result<Days, Refused> {
 fn day(call: &Call, name: &str) -> Result<Option<Date>, Refused> {
     let Some(text) = call.parameter(name) else { return Ok(None) };
     let long = if text.find('-') == Some(2) { format!("20{text}") } else { text.into() };
-    let day = long.parse().map_err(|_| Refused::new(15503, &format!("{name} is no date")))?;
+    let day = long.parse().map_err(|_| Refused::new(15503, format!("{name} is no date")))?;
     Ok(Some(day))
 }
 

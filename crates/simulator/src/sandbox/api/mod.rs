@@ -5,6 +5,7 @@ mod control;
 mod list;
 mod loas;
 mod notes;
+mod numbers;
 mod orders;
 mod portins;
 mod shapes;
@@ -103,6 +104,7 @@ fn route(state: &mut State, call: &Call) -> Response {
         ("GET", ["subscriptions", id]) => subscriptions::get(state, call, id),
         ("PUT", ["subscriptions", id]) => subscriptions::replace(state, call, id),
         ("DELETE", ["subscriptions", id]) => subscriptions::delete(state, call, id),
+        ("GET", ["availableNumbers"]) => numbers::available(state, call),
         (method, [kind, rest @ ..]) => match Kind::named(kind) {
             Some(kind) => orders::route(state, call, kind, method, rest),
             None => no_such_resource("ErrorResponse"),

@@ -50,7 +50,7 @@ pub(super) fn change(state: &mut State, call: &Call, order: usize, id: &str) -> 
     let user = state.username.clone();
     let order = &mut state.orders[order];
     let Some(place) = order.notes.iter().position(|note| note.id.to_string() == id) else {
-        let error = Refused::new(5040, &format!("the order has no note {id}"));
+        let error = Refused::new(5040, format!("the order has no note {id}"));
         return refused(StatusCode::NOT_FOUND, "NoteResponse", &error);
     };
     order.touch(&user, call.now);

@@ -4,9 +4,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::answer::{created, empty, no_such_resource, refused, xml};
-use super::{Call, list, loas, notes, portins, shapes};
+use super::{Call, list, loas, notes, numbers, portins, shapes};
 use crate::sandbox::kinds::Kind;
-use crate::sandbox::order::customer_order_id;
+use crate::sandbox::numbers::answer;
+use crate::sandbox::order::{Detail, customer_order_id};
 use crate::sandbox::scenario::Wait;
 use crate::sandbox::state::State;
 
@@ -29,7 +30,7 @@ pub(super) fn route(
         return no_such_resource("ErrorResponse");
     };
     match (method, rest) {
-        ("GET", []) => xml(StatusCode::OK, &shapes::order(&state.orders[order], &state.account)),
+        ("GET", []) => get(state, call, order),
         ("PUT" | "PATCH", []) => change(state, call, order),
         ("DELETE", []) => delete(state, call, order),
         ("GET", ["history"]) if kind.has_history => {
@@ -40,7 +41,7 @@ pub(super) fn route(
         ("POST" | "PUT", ["notes"]) if kind.has_notes => notes::add(state, call, order),
         ("PUT", ["notes", id]) if kind.has_notes => notes::change(state, call, order, id),
         (_, ["loas", rest @ ..]) => loas::route(state, call, order, method, rest),
-        ("GET", [part]) => numbers(state, order, part),
+        ("GET", [part]) => parts(state, order, part),
         _ => no_such_resource("ErrorResponse"),
     }
 }
@@ -52,6 +53,7 @@ fn create(state: &mut State, call: &Call, kind: &'static Kind) -> Response {
     };
     match kind.order_type {
         "portins" => return portins::create(state, call, kind, request),
+        "orders" => return numbers::create(state, call, kind, request),
         // Others place them.
         "portouts" => return empty(StatusCode::METHOD_NOT_ALLOWED),
         _ => {}
@@ -64,7 +66,7 @@ fn create(state: &mut State, call: &Call, kind: &'static Kind) -> Response {
         }
     };
     let user = state.username.clone();
-    let order = state.place_order(kind, request, id, &user, call.now);
+    let order = state.place_order(kind, request, id, Detail::Nothing, &user, call.now);
     answer_created(state, call, order)
 }
 
@@ -74,14 +76,25 @@ pub(super) fn answer_created(state: &State, call: &Call, order: usize) -> Respon
     created(&location, Some(&shapes::created(order, &state.account)))
 }
 
+fn get(state: &State, call: &Call, order: usize) -> Response {
+    let (order, account) = (&state.orders[order], &state.account);
+    let shown = match &order.detail {
+        Detail::Numbers(_) => numbers::shown(order, account, call),
+        _ => shapes::order(order, account),
+    };
+    xml(StatusCode::OK, &shown)
+}
+
 /// A PUT or PATCH. Most types can be changed by nothing but what a script waits for.
 fn change(state: &mut State, call: &Call, order: usize) -> Response {
     let request = match call.xml() {
         Ok(request) => request,
         Err(answer) => return answer,
     };
-    if state.orders[order].kind.order_type == "portins" {
-        return portins::supplement(state, call, order, &request);
+    match state.orders[order].detail {
+        Detail::Portin(_) => return portins::supplement(state, call, order, &request),
+        Detail::Numbers(_) => return numbers::update(state, call, order),
+        Detail::Nothing => {}
     }
     state.arrived(order, Wait::Submit, call.now);
     xml(StatusCode::OK, &shapes::order(&state.orders[order], &state.account))
@@ -94,17 +107,18 @@ fn delete(state: &mut State, call: &Call, order: usize) -> Response {
     }
 }
 
-fn numbers(state: &State, order: usize, part: &str) -> Response {
+/// The numbers of an order, or how many of them are where.
+fn parts(state: &State, order: usize, part: &str) -> Response {
     let order = &state.orders[order];
-    let numbers = match order.kind.order_type {
-        "orders" => &order.completed,
+    let numbers = match order.detail {
+        Detail::Numbers(_) => &order.completed,
         _ => &order.numbers,
     };
     let shown = match part {
-        "tns" => shapes::numbers(numbers),
-        "areaCodes" => shapes::report(numbers, "AreaCode", 3),
-        "npaNxx" => shapes::report(numbers, "NPA-NXX", 6),
-        "totals" => shapes::quantity(numbers),
+        "tns" => answer::tns(numbers),
+        "areaCodes" => answer::area_codes(numbers),
+        "npaNxx" => answer::npa_nxx(numbers),
+        "totals" => answer::totals(numbers),
         _ => return no_such_resource("ErrorResponse"),
     };
     xml(StatusCode::OK, &shown)

@@ -6,7 +6,8 @@ use axum::response::Response;
 use super::answer::{empty, xml};
 use super::{Call, orders, shapes};
 use crate::sandbox::kinds::Kind;
-use crate::sandbox::order::{Refused, customer_order_id, telephone_numbers};
+use crate::sandbox::order::{Detail, Refused, customer_order_id, telephone_numbers};
+use crate::sandbox::portin::{Portin, requested_foc};
 use crate::sandbox::state::State;
 use crate::sandbox::xml::Element;
 
@@ -23,7 +24,9 @@ pub(super) fn create(
     match id {
         Ok(id) if errors.is_empty() => {
             let user = state.username.clone();
-            let order = state.place_order(kind, request, id, &user, call.now);
+            let requested_foc = requested_foc(&request);
+            let detail = Detail::Portin(Portin { requested_foc, ..Portin::default() });
+            let order = state.place_order(kind, request, id, detail, &user, call.now);
             orders::answer_created(state, call, order)
         }
         _ => {

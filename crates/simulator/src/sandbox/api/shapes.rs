@@ -1,6 +1,7 @@
 //! How orders are shown.
 
 use crate::sandbox::api::answer::{nested, optional};
+use crate::sandbox::numbers::answer;
 use crate::sandbox::order::{Detail, Order, Refused, date};
 use crate::sandbox::xml::Element;
 
@@ -15,6 +16,9 @@ pub(super) fn order(order: &Order, account: &str) -> Element {
 
 /// The answer to the POST that made it.
 pub(super) fn created(order: &Order, account: &str) -> Element {
+    if let Detail::Numbers(numbers) = &order.detail {
+        return answer::created(&numbers.order, &super::numbers::record(order, account));
+    }
     match order.kind.order_type {
         "portins" => {
             let description = "The order was received. Ask for its state by its id.";
@@ -135,11 +139,11 @@ fn disconnect(order: &Order) -> Element {
 
 /// An entry of a list.
 pub(super) fn entry(order: &Order, account: &str) -> Element {
+    if let Detail::Numbers(numbers) = &order.detail {
+        return answer::list_entry(&numbers.order, &super::numbers::record(order, account));
+    }
     let form = &order.kind.form;
-    let count = match order.kind.order_type {
-        "orders" => order.completed.len(),
-        _ => order.numbers.len(),
-    };
+    let count = order.numbers.len();
     let mut children = vec![
         Element::leaf("accountId", account),
         Element::leaf("CountOfTNs", count.to_string()),
@@ -161,7 +165,7 @@ pub(super) fn entry(order: &Order, account: &str) -> Element {
     Element::new(form.entry, children)
 }
 
-/// All changes. A draft has no history yet.
+/// All changes. A draft has no history yet, nor has an order for numbers that was only received.
 pub(super) fn history(order: &Order) -> Element {
     let draft = order.state == "DRAFT" && matches!(order.detail, Detail::Portin(_));
     if draft || (order.state == "DRAFT" && order.kind.order_type == "bulkPortins") {
@@ -170,6 +174,9 @@ pub(super) fn history(order: &Order) -> Element {
             Element::leaf("Description", "Drafts have no history"),
         ];
         return Element::new("OrderHistoryWrapper", vec![Element::new("IrisStatus", children)]);
+    }
+    if matches!(order.detail, Detail::Numbers(_)) && order.history.len() == 1 {
+        return Element::new("OrderHistoryWrapper", Vec::new());
     }
     let changes = order.history.iter().map(|change| {
         let mut children = vec![
@@ -182,34 +189,4 @@ pub(super) fn history(order: &Order) -> Element {
         Element::new("OrderHistory", children)
     });
     Element::new("OrderHistoryWrapper", changes.collect())
-}
-
-/// The numbers of an order.
-pub(super) fn numbers(numbers: &[String]) -> Element {
-    let mut children = vec![Element::leaf("Count", numbers.len().to_string())];
-    children.extend(numbers.iter().map(|number| Element::leaf("TelephoneNumber", number)));
-    Element::new("TelephoneNumbers", children)
-}
-
-/// How many numbers begin with the same digits.
-pub(super) fn report(numbers: &[String], name: &str, digits: usize) -> Element {
-    let mut counts = std::collections::BTreeMap::new();
-    for number in numbers {
-        *counts.entry(number.get(..digits).unwrap_or(number)).or_insert(0_usize) += 1;
-    }
-    let reports = counts.iter().map(|(start, count)| {
-        let start = Element::leaf(name, *start);
-        one_report(vec![start, Element::leaf("Count", count.to_string())])
-    });
-    Element::new("TelephoneDetailsReports", reports.collect())
-}
-
-/// How many numbers there are.
-pub(super) fn quantity(numbers: &[String]) -> Element {
-    let report = one_report(vec![Element::leaf("Count", numbers.len().to_string())]);
-    Element::new("TelephoneDetailsReports", vec![report])
-}
-
-fn one_report(children: Vec<Element>) -> Element {
-    Element::new("TelephoneDetailsReport", children)
 }

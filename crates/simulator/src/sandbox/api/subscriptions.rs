@@ -83,7 +83,7 @@ fn find(state: &mut State, call: &Call, id: &str) -> Option<usize> {
 }
 
 fn unknown(id: &str) -> Response {
-    let error = Refused::new(16000, &format!("the account has no subscription {id}"));
+    let error = Refused::new(16000, format!("the account has no subscription {id}"));
     refused(StatusCode::NOT_FOUND, ROOT, &error)
 }
 
@@ -94,11 +94,11 @@ fn read(state: &State, call: &Call, id: &str) -> Result<Subscription, Refused> {
     if let Topic::Orders { kind, order_id: Some(order_id) } = &subscription.topic {
         let Some(order) = state.place(order_id) else {
             let description = format!("the account has no order {order_id}");
-            return Err(Refused::new(16005, &description));
+            return Err(Refused::new(16005, description));
         };
         if state.orders[order].kind.order_type != kind.order_type {
             let description = format!("order {order_id} is not one of {}", kind.order_type);
-            return Err(Refused::new(16004, &description));
+            return Err(Refused::new(16004, description));
         }
     }
     let others = || state.subscriptions.iter().filter(|other| other.id != id);
@@ -112,7 +112,7 @@ fn read(state: &State, call: &Call, id: &str) -> Result<Subscription, Refused> {
     });
     if order_id.is_none() && same_topic.count() >= GLOBAL_MAX {
         let description = format!("no more than {GLOBAL_MAX} subscriptions to all of one type");
-        return Err(Refused::new(16006, &description));
+        return Err(Refused::new(16006, description));
     }
     Ok(subscription)
 }
