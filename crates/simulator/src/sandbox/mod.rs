@@ -190,6 +190,11 @@ impl Sandbox {
         orders.map(Seen::of).collect()
     }
 
+    /// The telephone numbers that the account has in service, the smallest first.
+    pub fn numbers(&self) -> Vec<String> {
+        self.state().numbers.iter().cloned().collect()
+    }
+
     /// All notifications that were made, whatever became of them, the oldest first.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.state().deliveries.clone()

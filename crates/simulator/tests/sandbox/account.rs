@@ -69,6 +69,22 @@ impl Account {
         Answered::of(request.send().await.unwrap()).await
     }
 
+    pub(crate) async fn upload(&self, path: &str, content_type: &str, body: &[u8]) -> Answered {
+        self.send(Method::POST, path, content_type, body).await
+    }
+
+    pub(crate) async fn replace(&self, path: &str, content_type: &str, body: &[u8]) -> Answered {
+        self.send(Method::PUT, path, content_type, body).await
+    }
+
+    async fn send(&self, method: Method, path: &str, kind: &str, body: &[u8]) -> Answered {
+        let url = self.url(&format!("/api/accounts/9900012/{path}"));
+        let request = self.client.request(method, url).body(body.to_owned());
+        let request = request.header("content-type", kind);
+        let request = request.basic_auth("sandbox", Some("sandbox"));
+        Answered::of(request.send().await.unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Element {
         let answered = self.ask("GET", path, "").await;
         assert_eq!(answered.status, 200, "{}", answered.body);
@@ -85,6 +101,15 @@ impl Account {
     /// A port-in for one number.
     pub(crate) async fn port_in(&self) -> String {
         self.place("portins", &lnp_order("9195550100")).await
+    }
+
+    pub(crate) fn disconnect_order(&self, numbers: &[String]) -> String {
+        let number = |n: &String| format!("<TelephoneNumber>{n}</TelephoneNumber>");
+        let numbers: String = numbers.iter().map(number).collect();
+        let list = format!("<TelephoneNumberList>{numbers}</TelephoneNumberList>");
+        let order_type = "DisconnectTelephoneNumberOrderType";
+        let inner = format!("<{order_type}>{list}</{order_type}>");
+        format!("<DisconnectTelephoneNumberOrder>{inner}</DisconnectTelephoneNumberOrder>")
     }
 
     /// Has the endpoint told of all orders of a type. The subscription's id.

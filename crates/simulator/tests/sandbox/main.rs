@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
 
 mod account;
+mod kinds;
 mod knobs;
 mod orders;
 mod portins;
+mod scenarios;
