@@ -1,8 +1,9 @@
 //! Where Bandwidth is asked about orders of a type.
 //!
 //! Source: Bandwidth's public API reference (the specification of its numbers API) and that of its
-//! command-line client, which says that the days of a list are those of the last change.
+//! command-line client, which says that the days of most lists are those of the last change.
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::Kind;
@@ -39,6 +40,11 @@ const FROM_A_DAY: [&str; 7] = [
     "removeImportedVoiceTnOrders",
 ];
 
+/// The type whose lists go by the day on which an order was made. Most of these orders end within a
+/// second, and one that does not is known by its first state, which came this many days later at most.
+const BY_CREATION: &str = "orders";
+const DAYS_TO_FIRST_STATE: i32 = 2;
+
 impl Kind {
     /// The segment of a path at Bandwidth.
     pub fn path(self) -> &'static str {
@@ -60,6 +66,10 @@ impl Kind {
             return format!("lastModifiedAfter={before}");
         }
         match name {
+            BY_CREATION => {
+                let from = from.saturating_sub(DAYS_TO_FIRST_STATE.days());
+                format!("startdate={from}&enddate={until}")
+            }
             "dldas" => format!("modifiedDateFrom={from}&modifiedDateTo={until}"),
             _ => format!("startdate={from}&enddate={until}"),
         }
@@ -92,7 +102,8 @@ mod tests {
             let (from, until) = ("2026-03-01".parse().unwrap(), "2026-03-02".parse().unwrap());
             Kind::of(kind).unwrap().changed(from, until)
         };
-        assert_eq!(days("orders"), "startdate=2026-03-01&enddate=2026-03-02");
+        assert_eq!(days("portins"), "startdate=2026-03-01&enddate=2026-03-02");
+        assert_eq!(days("orders"), "startdate=2026-02-27&enddate=2026-03-02");
         assert_eq!(days("dldas"), "modifiedDateFrom=2026-03-01&modifiedDateTo=2026-03-02");
         assert_eq!(days("e911s"), "lastModifiedAfter=2026-02-28");
     }

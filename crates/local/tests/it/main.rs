@@ -11,6 +11,7 @@ mod cost;
 mod crash_points;
 mod endings;
 mod endpoints;
+mod forgotten;
 mod handlers;
 mod ingest;
 mod isolation;

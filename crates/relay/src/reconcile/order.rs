@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ask::{Asker, Trouble};
 use super::{GRACE, silence};
 use crate::fanout::owner_now;
-use crate::store::{Page, Progress, StoreError, StoredEvent, Watched};
+use crate::store::{Listed, Page, Progress, StoreError, StoredEvent, Watched};
 
 /// Questions about one order: its history, and the order itself.
 const ASKS: u32 = 2;
@@ -37,7 +37,8 @@ pub(super) async fn overdue(
             store.watch(&account, &order, None).await?;
             continue;
         };
-        let status = about(asker, progress, kind, &record.order_id, now - GRACE).await?;
+        let listed = Listed { id: record.order_id, changed_at: None };
+        let status = about(asker, progress, kind, &listed, now - GRACE).await?;
         let is_open = status.as_deref().filter(|status| !is_terminal(order_type, status));
         let again = is_open.map(|status| now + usual_stay(order_type, status));
         store.watch(&account, &order, again).await?;
@@ -51,10 +52,11 @@ pub(super) async fn about(
     asker: &mut Asker<'_>,
     progress: &mut Progress,
     kind: Kind,
-    order_id: &str,
+    listed: &Listed,
     until: Timestamp,
 ) -> Result<Option<String>, Trouble> {
     asker.can_ask(ASKS)?;
+    let order_id = &listed.id;
     let path = format!("/{}/{order_id}", kind.path());
     let mut history = match kind.has_history() {
         true => asker.get(&format!("{path}/history")).await?.map(|body| wire::stated(&body)),
@@ -69,7 +71,7 @@ pub(super) async fn about(
     if history.is_empty() {
         // Then its state of now is all that can be known.
         described = describe(asker, kind, &path, order_id).await?;
-        history.extend(described.as_ref().and_then(stated));
+        history.extend(described.as_ref().and_then(|order| stated(order, listed)));
     }
     let Some(last) = history.last().cloned() else { return Ok(None) };
     let order_type = kind.order_type().name;
@@ -115,10 +117,10 @@ async fn describe(
     }
 }
 
-/// The one line that is known of an order without a history.
-fn stated(described: &Described) -> Option<Stated> {
-    let Described { status, last_modified, .. } = described;
-    Some(Stated { status: status.clone()?, at: (*last_modified)?, note: None })
+/// The one line that is known of an order without a history. Of some types only lists tell the date.
+fn stated(described: &Described, listed: &Listed) -> Option<Stated> {
+    let at = described.last_modified.or(listed.changed_at)?;
+    Some(Stated { status: described.status.clone()?, at, note: None })
 }
 
 async fn events(asker: &Asker<'_>, order_id: &str) -> Result<Vec<StoredEvent>, StoreError> {

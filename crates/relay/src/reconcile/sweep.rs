@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ask::{Asker, Trouble};
 use super::{GRACE, order};
-use crate::store::{Progress, Sweep};
+use crate::store::{Listed, Progress, Sweep};
 
 /// A sweep begins this long after what the last one reached.
 const EVERY: SignedDuration = SignedDuration::from_mins(15);
@@ -15,8 +15,8 @@ const EVERY: SignedDuration = SignedDuration::from_mins(15);
 /// A sweep looks back this far beyond where the last one ended: a list may learn of a change late.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 
-/// Orders of one page: what is left of it is kept in the table, and 100 ids have 4 KB.
-const PAGE: u32 = 100;
+/// Orders of one page: what is left of it is kept in the table, and 500 ids have 20 KB.
+const PAGE: u32 = 500;
 
 /// Bandwidth's word for the first page.
 const FIRST: &str = "1";
@@ -43,9 +43,9 @@ pub(super) async fn step(asker: &mut Asker<'_>, progress: &mut Progress) -> Resu
         progress.put(sweep);
         return Ok(());
     };
-    if let Some(order_id) = sweep.orders.last().cloned() {
+    if let Some(listed) = sweep.orders.last().cloned() {
         let found = asker.found;
-        order::about(asker, progress, kind, &order_id, sweep.until).await?;
+        order::about(asker, progress, kind, &listed, sweep.until).await?;
         sweep.found += asker.found - found;
         sweep.asked_about += 1;
         sweep.orders.pop();
@@ -56,7 +56,7 @@ pub(super) async fn step(asker: &mut Asker<'_>, progress: &mut Progress) -> Resu
         let mut orders: Vec<_> = orders
             .into_iter()
             .filter(|order| order.last_modified.is_none_or(within))
-            .map(|order| order.order_id)
+            .map(|order| Listed { id: order.order_id, changed_at: order.last_modified })
             .collect();
         orders.reverse();
         sweep.listed += orders.len() as u64;

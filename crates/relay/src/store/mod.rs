@@ -47,7 +47,7 @@ pub use job::{Job, ReplayFilter, Work};
 pub use key::Lane;
 pub(crate) use ledger::{Decision, ScanCursor};
 pub use quarantine::Quarantined;
-pub(crate) use reconcile::{Pass, Progress, Sweep, Unheard, Watched};
+pub(crate) use reconcile::{Listed, Pass, Progress, Sweep, Unheard, Watched};
 pub use registry::{ApiKey, Role, Tenant};
 pub use subscription::Snapshot;
 pub(crate) use subscription::{Entry, Sealed, SealedSecret, Subscribed};

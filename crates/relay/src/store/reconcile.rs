@@ -37,12 +37,21 @@ pub(crate) struct Sweep {
     /// The page that comes next; `None` where the list of this type has been read.
     pub(crate) page: Option<String>,
     /// Orders of the last page that are still to be asked about.
-    pub(crate) orders: Vec<String>,
+    pub(crate) orders: Vec<Listed>,
     /// What there is, as far as lists have said, and what was asked about.
     pub(crate) listed: u64,
     pub(crate) asked_about: u64,
     /// States that were found.
     pub(crate) found: u64,
+}
+
+/// An order of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    /// When it last changed, as the list says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changed_at: Option<Timestamp>,
 }
 
 /// Changes of state that no notification told of, and none was heard since the first of them.
