@@ -142,11 +142,7 @@ impl World {
             schedule: Schedule {
                 store: store.clone(),
                 wakes,
-                reconcile: Reconcile {
-                    store: store.clone(),
-                    bandwidth: bandwidth.clone(),
-                    clock: now.clone(),
-                },
+                reconcile: Reconcile { bandwidth: bandwidth.clone(), clock: now.clone() },
                 clock: now,
             },
             bandwidth,

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     };
     let schedule = &Schedule {
         wakes: start.wakes_and_aside(),
-        reconcile: Reconcile { store: store.clone(), bandwidth, clock: Clock::system() },
+        reconcile: Reconcile { bandwidth, clock: Clock::system() },
         clock: Clock::system(),
         store,
     };

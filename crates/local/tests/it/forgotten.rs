@@ -19,11 +19,11 @@ use tower::ServiceExt as _;
 
 use crate::stage::{Stage, UPSTREAM, header, subscribe, text_of};
 
-/// Orders that are placed, one after the other.
+/// Orders that are placed: so many at once, and those that follow a while after, for more than three
+/// hours.
 const ORDERS: usize = 2_000;
-
-/// Every how many seconds one is placed: all of them within three hours.
-const PLACED_EVERY: i64 = 6;
+const PLACED_AT_ONCE: usize = 20;
+const PLACED_EVERY: SignedDuration = SignedDuration::from_mins(2);
 
 /// Each a customer; its orders begin with its number.
 const TENANTS: [&str; 3] = ["5500001", "5500002", "5500003"];
@@ -211,8 +211,9 @@ async fn what_an_upstream_loses_is_found_and_told_once_and_in_order() {
         requests_per_minute: Some(100),
     });
     for n in 0..ORDERS {
-        let at = play.stage.clock.now() + SignedDuration::from_secs(PLACED_EVERY);
-        play.run_until(at).await;
+        if n % PLACED_AT_ONCE == 0 {
+            play.run_until(play.stage.clock.now() + PLACED_EVERY).await;
+        }
         play.place(n).await;
     }
     let rest = play.stage.clock.now() + SignedDuration::from_hours(14);

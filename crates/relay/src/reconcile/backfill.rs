@@ -55,13 +55,13 @@ impl Backfill {
         account: &str,
         since: Timestamp,
     ) -> Result<Backfill, BackfillError> {
-        let upstream = reconcile.store.refreshed_upstream(account).await?;
+        let upstream = reconcile.store().refreshed_upstream(account).await?;
         let upstream = upstream.ok_or_else(|| BackfillError::NoUpstream(account.into()))?;
         if upstream.api.is_none() {
             return Err(BackfillError::NoApi(account.into()));
         }
         let now = reconcile.clock.now();
-        let left = reconcile.store.progress(account, Pass::Backfill).await?;
+        let left = reconcile.store().progress(account, Pass::Backfill).await?;
         let progress = left.filter(|left| left.sweep.is_some()).unwrap_or_else(|| Progress {
             sweep: Some(Sweep::new(since.max(now - SINCE_MAX), now - GRACE)),
             ..Progress::since(since)
@@ -93,7 +93,7 @@ impl Backfill {
         if wait.is_none() {
             self.progress.failures = 0;
         }
-        let (store, account) = (&self.reconcile.store, &self.upstream.account);
+        let (store, account) = (self.reconcile.store(), &self.upstream.account);
         match &self.progress.sweep {
             Some(_) => store.put_progress(account, Pass::Backfill, &self.progress).await?,
             None => store.delete_progress(account, Pass::Backfill).await?,

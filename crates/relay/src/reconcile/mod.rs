@@ -47,14 +47,19 @@ const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(24);
 /// What reconciling needs.
 #[derive(Clone)]
 pub struct Reconcile {
-    pub store: Store,
     pub bandwidth: Bandwidth,
     pub clock: Clock,
 }
 
+impl Reconcile {
+    fn store(&self) -> &Store {
+        &self.bandwidth.store
+    }
+}
+
 /// A minute's worth, for every upstream that can be asked; answers how many states were found.
 pub async fn run(reconcile: &Reconcile) -> Result<u64, StoreError> {
-    let upstreams = reconcile.store.all_upstreams().await?;
+    let upstreams = reconcile.store().all_upstreams().await?;
     let with_api = upstreams.into_iter().filter(|upstream| upstream.api.is_some());
     futures::stream::iter(with_api)
         .map(async |upstream| one(reconcile, &upstream).await)
@@ -66,7 +71,7 @@ pub async fn run(reconcile: &Reconcile) -> Result<u64, StoreError> {
 async fn one(reconcile: &Reconcile, upstream: &Upstream) -> Result<u64, StoreError> {
     let account = &upstream.account;
     let now = reconcile.clock.now();
-    let stood = reconcile.store.progress(account, Pass::Standing).await?;
+    let stood = reconcile.store().progress(account, Pass::Standing).await?;
     let mut progress = stood.clone().unwrap_or_else(|| Progress::since(now - FIRST_LOOK));
     if progress.not_before.is_some_and(|at| now < at) {
         return Ok(0);
@@ -85,12 +90,12 @@ async fn one(reconcile: &Reconcile, upstream: &Upstream) -> Result<u64, StoreErr
         }
         Err(Trouble::Store(error)) => {
             // What was reached is kept, so that a page that breaks does not undo those before it.
-            reconcile.store.put_progress(account, Pass::Standing, &progress).await?;
+            reconcile.store().put_progress(account, Pass::Standing, &progress).await?;
             return Err(error);
         }
     }
     if stood.as_ref() != Some(&progress) {
-        reconcile.store.put_progress(account, Pass::Standing, &progress).await?;
+        reconcile.store().put_progress(account, Pass::Standing, &progress).await?;
     }
     if found > 0 {
         tracing::warn!(upstream = %account, found, "Bandwidth knew of states that no notification told");

@@ -27,7 +27,7 @@ pub(super) async fn overdue(
     progress: &mut Progress,
     limit: u16,
 ) -> Result<(), Trouble> {
-    let (store, account) = (asker.reconcile.store.clone(), asker.upstream.account.clone());
+    let (store, account) = (asker.reconcile.store().clone(), asker.upstream.account.clone());
     let now = asker.reconcile.clock.now();
     for order in store.watched(&account, now, limit).await? {
         let Watched { tenant, order_type, subject } = &order;
@@ -124,7 +124,7 @@ fn stated(described: &Described, listed: &Listed) -> Option<Stated> {
 }
 
 async fn events(asker: &Asker<'_>, order_id: &str) -> Result<Vec<StoredEvent>, StoreError> {
-    let (store, account) = (&asker.reconcile.store, &asker.upstream.account);
+    let (store, account) = (asker.reconcile.store(), &asker.upstream.account);
     let (mut events, mut after) = (Vec::new(), None);
     loop {
         let page = Page { limit: EVENTS, after, ..Page::default() };
@@ -167,7 +167,7 @@ async fn put(
         tenant: None,
         reconciled: true,
     };
-    let store = &asker.reconcile.store;
+    let store = asker.reconcile.store();
     if store.put_event(&event).await?.is_some() {
         // It came at this very moment.
         return Ok(());

@@ -45,7 +45,7 @@ pub(super) async fn unheard(
          found by asking Bandwidth.",
         event.upstream, unheard.since
     );
-    let (store, now) = (&asker.reconcile.store, asker.reconcile.clock.now());
+    let (store, now) = (asker.reconcile.store(), asker.reconcile.clock.now());
     tell(store, tenant, UPSTREAM_SILENT, message, unheard.since, now).await?;
     Ok(())
 }
