@@ -1,6 +1,7 @@
 //! `hookline`: the relay on one machine, and what helps to work with it.
 
 mod audit;
+mod backfill;
 mod cost;
 mod demo;
 mod dev;
@@ -14,6 +15,7 @@ mod send;
 mod setup;
 mod simulate;
 mod timeline;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,10 @@ enum Command {
     /// Adds up what was accepted and what became of it, and names every event that is not accounted
     /// for; exits with 1 if there is one
     Audit(audit::Options),
+    /// Asks Bandwidth for what changed since a time, and puts what no notification told
+    Backfill(backfill::Options),
+    /// Subscribes to an account's notifications at Bandwidth
+    Upstream(upstream::Options),
     /// Fans out again what is stored, after records of the stream were lost
     Recover(recover::Options),
     /// Puts back what a table lacks, from one that was restored from a point in time
@@ -61,6 +67,8 @@ async fn main() -> ExitCode {
         Command::Dev(options) => dev::run(options).await,
         Command::Setup(options) => setup::run(options).await,
         Command::Audit(options) => audit::run(options).await,
+        Command::Backfill(options) => backfill::run(options).await,
+        Command::Upstream(options) => upstream::run(options).await,
         Command::Recover(options) => recover::run(options).await,
         Command::Restore(options) => restore::run(options).await,
         Command::Simulate(options) => simulate::run(options).await,

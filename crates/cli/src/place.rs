@@ -6,8 +6,12 @@ use anyhow::Context as _;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use domain::address::Policy;
 use local::World;
+use relay::bandwidth::Bandwidth;
+use relay::egress::Egress;
 use relay::store::Store;
+use relay::vault::Vault;
 use relay::{Clock, Dice};
 use simulator::aws::Aws;
 
@@ -30,6 +34,31 @@ impl Place {
         let table = self.table.as_deref().unwrap_or_default();
         let client = aws_sdk_dynamodb::Client::new(&sdk().await);
         Ok(Store::new(client, table, clock.clone()))
+    }
+}
+
+/// A place from which Bandwidth's API is asked.
+#[derive(clap::Args)]
+pub(crate) struct Asking {
+    #[command(flatten)]
+    place: Place,
+    /// With --table: the key of KMS that seals secrets, the stack's output KeyId
+    #[arg(long, default_value = "alias/hookline")]
+    key: String,
+}
+
+impl Asking {
+    pub(crate) async fn bandwidth(&self) -> anyhow::Result<(Bandwidth, Clock)> {
+        let clock = Clock::system();
+        if let Some(folder) = &self.place.data {
+            return Ok((world(folder).await?.schedule.reconcile.bandwidth, clock));
+        }
+        let store = self.place.store(&clock).await?;
+        let kms = aws_sdk_kms::Client::new(&sdk().await);
+        let vault = Vault::new(kms, self.key.clone(), store.clone());
+        // Networks that operators allowed stand in the table.
+        let egress = Egress::new(Policy { networks: Vec::new(), http: false })?;
+        Ok((Bandwidth { store, vault, egress }, clock))
     }
 }
 

@@ -61,7 +61,7 @@ async fn fanout(place: &Place, wake_queue: Option<String>) -> anyhow::Result<Fan
     Ok(Fanout { store, wakes, clock })
 }
 
-/// Waits, so that no more is read in a second than may be.
+/// Waits, so that no more is asked for in a time than may be.
 #[expect(clippy::disallowed_methods, reason = "an operator's command, which must not hurry")]
 pub(crate) async fn pause(seconds: f64) {
     if seconds > 0.0 {

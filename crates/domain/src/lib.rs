@@ -5,6 +5,8 @@
 
 /// Which addresses a tenant's endpoint may have.
 pub mod address;
+/// Which subscriptions an upstream needs at Bandwidth.
+pub mod connect;
 /// One event on its way to one subscription.
 pub mod delivery;
 /// When an event happened, and its key.

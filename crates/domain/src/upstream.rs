@@ -44,6 +44,12 @@ pub struct IngestCredentials {
     pub until: Option<Timestamp>,
 }
 
+impl IngestCredentials {
+    pub fn is_accepted(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
 /// Orders whose CustomerOrderId starts with `prefix` belong to `tenant`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod audit;
 pub mod bandwidth;
+pub mod connect;
 pub mod deliver;
 pub mod egress;
 pub mod fanout;

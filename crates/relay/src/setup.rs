@@ -90,15 +90,36 @@ pub async fn upstream(
     }
 }
 
-/// Fresh credentials for Bandwidth to present.
+/// Fresh credentials for Bandwidth to present. The name is fresh too: Bandwidth shows no password, so
+/// that by it alone can be told whether a subscription presents these or those before.
 pub(crate) fn ingest_credentials(account: &str) -> Result<(IngestCredentials, Login), NoEntropy> {
-    let login = login(&format!("bandwidth-{account}"))?;
+    let generation = u32::from_be_bytes(secret::random()?);
+    let login = login(&format!("bandwidth-{account}-{generation:08x}"))?;
     let credentials = IngestCredentials {
         username: login.username.clone(),
         password_sha256: sha256(login.password.as_bytes()),
         until: None,
     };
     Ok((credentials, login))
+}
+
+/// Replaced credentials that are accepted beside the new ones. Should credentials be replaced twice
+/// before Bandwidth was given any, it still presents those before both.
+const REPLACED_MAX: usize = 2;
+
+/// The upstream with new credentials for Bandwidth to present, and these. For [`OVERLAP`] those before
+/// are accepted too, but for no more than the newest of them.
+pub(crate) fn with_fresh_credentials(
+    old: &Upstream,
+    now: Timestamp,
+) -> Result<(Upstream, Login), NoEntropy> {
+    let (fresh, login) = ingest_credentials(&old.account)?;
+    let until = now + OVERLAP;
+    let before = old.credentials.iter().filter(|one| one.is_accepted(now)).take(REPLACED_MAX);
+    let before =
+        before.map(|one| IngestCredentials { until: one.until.or(Some(until)), ..one.clone() });
+    let credentials = [fresh].into_iter().chain(before).collect();
+    Ok((Upstream { credentials, revision: old.revision + 1, ..old.clone() }, login))
 }
 
 /// Makes the tenant `id` where there is none, and a key with which it may read and write, in place

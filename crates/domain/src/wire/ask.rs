@@ -7,6 +7,8 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::Kind;
+use super::answer::Answer;
+use crate::connect::{EXPIRY_SECONDS, Told};
 
 /// Where its path is not the name of the type. Paths of Bandwidth's are sensitive to case.
 const PATHS: [(&str, &str); 5] = [
@@ -74,6 +76,24 @@ impl Kind {
             _ => format!("startdate={from}&enddate={until}"),
         }
     }
+}
+
+/// The body that creates a subscription, or replaces one.
+pub fn wanted(told: Told, url: &str, username: &str, password: &str) -> String {
+    Answer::write(&["Subscription"], |body| {
+        match told {
+            Told::OrderType(name) => body.text("OrderType", name),
+            Told::EventType(name) => body.text("EventType", name),
+        }
+        body.within(&["CallbackSubscription"], |body| {
+            body.text("URL", url);
+            body.number("Expiry", EXPIRY_SECONDS);
+            body.within(&["CallbackCredentials", "BasicAuthentication"], |body| {
+                body.text("Username", username);
+                body.text("Password", password);
+            });
+        });
+    })
 }
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ pub use answer::order::order;
 pub use answer::orders::{Page, orders};
 pub use answer::parts::{Report, history, notes, quantity, reports, telephone_numbers};
 pub use answer::subscription::{EXPIRY_ENDLESS, subscription_one, subscriptions};
+pub use ask::wanted;
 pub use kind::Kind;
 pub use reply::{
-    Described, Held, Listed, Listing, Stated, described, held, history as stated, listing,
+    Described, Held, Listed, Listing, Stated, described, held, history as stated, listing, refusal,
 };
 pub use request::note::{NoteRequest, note};
 pub use request::subscription::{EXPIRY_DEFAULT, SubscriptionRequest, subscription};

@@ -121,6 +121,13 @@ pub fn described(kind: Kind, body: &[u8]) -> Result<Described, Malformed> {
     })
 }
 
+/// What an error says: its code and its text, as far as there are any.
+pub fn refusal(body: &[u8]) -> Option<String> {
+    let root = read(body, REPLY_BYTES_MAX).ok()?;
+    let texts = ["ErrorCode", "Code", "Description"].iter().filter_map(|name| root.find(name));
+    Some(texts.collect::<Vec<_>>().join(" "))
+}
+
 /// Reads the list of subscriptions.
 pub fn held(body: &[u8]) -> Result<Vec<Held>, Malformed> {
     let root = read(body, REPLY_BYTES_MAX)?;

@@ -84,9 +84,9 @@ impl Office {
         self.ask("POST", "/tenants", json!({"id": OTHER_TENANT})).await.is(201);
     }
 
-    /// What Bandwidth is told that presents this password.
-    async fn notify(&self, password: &Value, body: String) -> u16 {
-        let user = format!("bandwidth-{UPSTREAM}:{}", password.as_str().unwrap());
+    /// What Bandwidth is told that presents these credentials.
+    async fn notify(&self, login: &Value, body: String) -> u16 {
+        let user = user_of(login);
         post(self.stage.world.router(), UPSTREAM, Some(&user), body).await.0
     }
 
@@ -131,6 +131,12 @@ async fn ask(
     Said { status, headers, bytes }
 }
 
+/// Username and password, as they are presented.
+fn user_of(login: &Value) -> String {
+    let text = |name: &str| login[name].as_str().unwrap().to_owned();
+    format!("{}:{}", text("username"), text("password"))
+}
+
 #[tokio::test]
 async fn an_upstream_is_made_read_listed_and_replaced() {
     let office = Office::new().await;
@@ -141,11 +147,12 @@ async fn an_upstream_is_made_read_listed_and_replaced() {
     let body = made.is(201);
     assert_eq!(made.header("location"), "/relay/v1/upstreams/9900013");
     assert_eq!(body["notify_path"], "/notify/9900013");
-    assert_eq!(body["username"], "bandwidth-9900013");
+    let username = body["username"].as_str().unwrap();
+    assert!(username.starts_with("bandwidth-9900013-"), "{username}");
     office.ask("POST", "/upstreams", wanted).await.is_problem(409, "exists", None);
 
     // The credentials are good for that path.
-    let user = format!("bandwidth-9900013:{}", body["password"].as_str().unwrap());
+    let user = user_of(&body);
     let router = office.stage.world.router();
     let path = body["notify_path"].as_str().unwrap().strip_prefix("/notify/").unwrap();
     assert_eq!(post(router, path, Some(&user), state("FOC", 1)).await.0, 200);
@@ -153,7 +160,7 @@ async fn an_upstream_is_made_read_listed_and_replaced() {
     let one = office.ask("GET", "/upstreams/9900013", Value::Null).await;
     let expected = json!({
         "account": "9900013", "default_tenant": TENANT, "rules": rules,
-        "credentials": [{"username": "bandwidth-9900013"}], "notify_path": "/notify/9900013",
+        "credentials": [{"username": username}], "notify_path": "/notify/9900013",
     });
     assert_eq!(one.is(200), expected);
     assert_eq!(one.header("etag"), made.header("etag"));
@@ -306,25 +313,25 @@ async fn a_tenant_places_orders_at_an_upstream_that_there_is() {
 #[tokio::test]
 async fn replaced_credentials_are_accepted_for_a_day_beside_the_new_ones() {
     let office = Office::new().await;
-    let first = json!(office.stage.login.password);
+    let Login { username, password } = &office.stage.login;
+    let first = json!({"username": username, "password": password});
     let path = format!("/upstreams/{UPSTREAM}/credentials");
     let fresh = office.ask("POST", &path, Value::Null).await.is(200);
-    let second = fresh["password"].clone();
+    let second = fresh.clone();
     assert_eq!(fresh["previous_until"], (start() + SignedDuration::from_hours(24)).to_string());
     assert_eq!(office.notify(&first, state("A", 1)).await, 200);
     assert_eq!(office.notify(&second, state("B", 2)).await, 200);
     let shown = office.get(&format!("/upstreams/{UPSTREAM}")).await["credentials"].clone();
-    let username = format!("bandwidth-{UPSTREAM}");
-    let until = fresh["previous_until"].clone();
-    assert_eq!(shown, json!([{"username": username}, {"username": username, "until": until}]));
+    let (newest, until) = (&fresh["username"], &fresh["previous_until"]);
+    assert_eq!(shown, json!([{"username": newest}, {"username": username, "until": until}]));
 
     // Replacing them once more takes nothing from what was promised.
     office.stage.clock.advance(SignedDuration::from_hours(12));
     let fresh = office.ask("POST", &path, Value::Null).await.is(200);
-    let third = fresh["password"].clone();
+    let third = fresh.clone();
     office.stage.clock.advance(SignedDuration::from_secs(12 * 3600 - 1));
-    for (password, status) in [(&first, "C"), (&second, "D"), (&third, "E")] {
-        assert_eq!(office.notify(password, state(status, 3)).await, 200, "{status}");
+    for (login, status) in [(&first, "C"), (&second, "D"), (&third, "E")] {
+        assert_eq!(office.notify(login, state(status, 3)).await, 200, "{status}");
     }
     office.stage.clock.advance(SignedDuration::from_secs(1));
     assert_eq!(office.notify(&first, state("F", 4)).await, 401);
@@ -333,17 +340,17 @@ async fn replaced_credentials_are_accepted_for_a_day_beside_the_new_ones() {
     assert_eq!(office.notify(&second, state("G", 5)).await, 401);
     assert_eq!(office.notify(&third, state("G", 5)).await, 200);
     let shown = office.get(&format!("/upstreams/{UPSTREAM}")).await["credentials"].clone();
-    assert_eq!(shown, json!([{"username": username}]));
+    assert_eq!(shown, json!([{"username": third["username"]}]));
 
     // What is out of date goes, and of the rest the two newest stay.
-    let mut passwords = vec![third];
+    let mut logins = vec![third];
     for _ in 0..3 {
         let fresh = office.ask("POST", &path, Value::Null).await.is(200);
-        passwords.push(fresh["password"].clone());
+        logins.push(fresh);
     }
     office.wait();
-    for (password, status) in passwords.iter().zip([401, 200, 200, 200]) {
-        assert_eq!(office.notify(password, state("H", 6)).await, status);
+    for (login, status) in logins.iter().zip([401, 200, 200, 200]) {
+        assert_eq!(office.notify(login, state("H", 6)).await, status);
     }
 }
 

@@ -1,23 +1,21 @@
 //! A Bandwidth that loses, doubles, delays and disorders what it sends, and what it knows when asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::upstream::{ApiAccess, Rule, Upstream};
-use jiff::{SignedDuration, Timestamp};
-use relay::bandwidth::{self, Ask};
+use domain::upstream::Rule;
+use jiff::SignedDuration;
+use relay::connect::Connection;
 use relay::setup::{self, Login, Wanted};
-use reqwest::Method;
 use simulator::endpoint::{Answer, Endpoint};
-use simulator::sandbox::{Knobs, Sandbox, Scenario, Seen, Serving, Settings};
-use tokio::net::TcpListener;
+use simulator::sandbox::{Knobs, Scenario, Seen};
 use tower::ServiceExt as _;
 
 use crate::stage::{Stage, UPSTREAM, header, subscribe, text_of};
+use crate::upstream::Ground;
 
 /// Orders that are placed: so many at once, and those that follow a while after, for more than three
 /// hours.
@@ -27,9 +25,6 @@ const PLACED_EVERY: SignedDuration = SignedDuration::from_mins(2);
 
 /// Each a customer; its orders begin with its number.
 const TENANTS: [&str; 3] = ["5500001", "5500002", "5500003"];
-
-/// The sandbox's clock and the relay's are one; they take turns of this length.
-const TURN: SignedDuration = SignedDuration::from_mins(5);
 
 /// A month of port-ins within hours, with the ones that are rejected twice, and numbers that arrive late.
 const SCENARIO: &str = r#"{ "orders": [
@@ -46,91 +41,37 @@ const SCENARIO: &str = r#"{ "orders": [
     { "after": "1s", "available": 0 }, { "after": "90m", "arrive": 2 } ] } ] }"#;
 
 struct Play {
-    stage: Stage,
-    sandbox: Sandbox,
+    ground: Ground,
     endpoints: Vec<Endpoint>,
     /// Each tenant's, at the API.
     logins: Vec<Login>,
-    access: ApiAccess,
-    _serving: Serving,
 }
 
 impl Play {
     async fn new() -> Play {
-        let stage = Box::pin(Stage::new(0, None)).await;
-        let world = &stage.world;
+        let scenario = Scenario::read(SCENARIO.as_bytes()).unwrap();
+        let ground = Box::pin(Ground::new(|settings| settings.scenario = scenario)).await;
+        let Stage { world, clock, .. } = &ground.stage;
         let (mut endpoints, mut logins) = (Vec::new(), Vec::new());
         for tenant in TENANTS {
             let endpoint = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
             endpoint.ignore_timestamps();
-            logins.push(setup::tenant(&world.store, tenant, stage.clock.now()).await.unwrap());
+            logins.push(setup::tenant(&world.store, tenant, clock.now()).await.unwrap());
             let wanted = Wanted::everything(tenant, &endpoint.url());
             endpoint.set_secrets(vec![subscribe(world, wanted).await.1]);
             endpoints.push(endpoint);
         }
         let rule = |tenant: &str| Rule { prefix: tenant.into(), tenant: tenant.into() };
-        let login = setup::upstream(&world.store, UPSTREAM, None, TENANTS.map(rule).to_vec());
-        let login = login.await.unwrap();
-
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let notify = format!("http://{}/notify/{UPSTREAM}", listener.local_addr().unwrap());
-        let router = world.router();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-
-        let settings = Settings {
-            account: UPSTREAM.into(),
-            scenario: Scenario::read(SCENARIO.as_bytes()).unwrap(),
-            seed: 6,
-            ..Settings::new(stage.clock.clone())
-        };
-        let (username, password) = (settings.username.clone(), settings.password.clone());
-        let sandbox = Sandbox::new(settings);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let serving = sandbox.serve(listener).unwrap();
-        let access = ApiAccess {
-            url: format!("{}/api", serving.url()),
-            username,
-            sealed_password: bandwidth::seal(&world.vault, UPSTREAM, &password.into())
-                .await
-                .unwrap(),
-            gateway_since: None,
-        };
-        let old = world.store.refreshed_upstream(UPSTREAM).await.unwrap().unwrap();
-        let api = Some(access.clone());
-        let new = Upstream { api, revision: old.revision + 1, ..Upstream::clone(&old) };
-        world.store.put_upstream(&new).await.unwrap();
-
-        let play = Play { sandbox, endpoints, logins, access, _serving: serving, stage };
-        for kind in BTreeSet::from(KINDS) {
-            play.post(
-                "/subscriptions",
-                &format!(
-                    "<Subscription><OrderType>{kind}</OrderType><CallbackSubscription>\
-                     <URL>{notify}</URL><Expiry>315360000</Expiry><CallbackCredentials>\
-                     <BasicAuthentication><Username>{}</Username><Password>{}</Password>\
-                     </BasicAuthentication></CallbackCredentials></CallbackSubscription>\
-                     </Subscription>",
-                    login.username, login.password
-                ),
-            )
-            .await;
+        let rules = TENANTS.map(rule).to_vec();
+        setup::upstream(&world.store, UPSTREAM, None, rules).await.unwrap();
+        let bandwidth = world.bandwidth.clone();
+        let mut connection =
+            Connection::look(bandwidth, UPSTREAM, &ground.relay_url).await.unwrap();
+        let login = connection.renew(clock.now()).await.unwrap();
+        for change in &connection.plan {
+            connection.make(change, &login).await.unwrap().unwrap();
         }
-        play
-    }
-
-    async fn post(&self, path: &str, body: &str) {
-        let world = &self.stage.world;
-        let answer = loop {
-            let content_type = Some("application/xml");
-            let ask = Ask { method: Method::POST, path, content_type, body: Some(body.into()) };
-            let answer = world.bandwidth.ask(UPSTREAM, &self.access, ask).await.unwrap();
-            if answer.status != 429 {
-                break answer;
-            }
-            // Whoever reconciles has asked as often as may be.
-            self.run_until(self.stage.clock.now() + TURN).await;
-        };
-        assert_eq!(answer.status, 201, "{path} {body} {}", String::from_utf8_lossy(&answer.body));
+        Play { ground, endpoints, logins }
     }
 
     /// Places the nth order, for one tenant after the other.
@@ -156,16 +97,7 @@ impl Play {
             ),
             _ => format!("<Request>{id}</Request>"),
         };
-        self.post(&format!("/{kind}"), &body).await;
-    }
-
-    /// Both go on until then.
-    async fn run_until(&self, until: Timestamp) {
-        while self.stage.clock.now() < until {
-            let next = (self.stage.clock.now() + TURN).min(until);
-            self.stage.world.run_until(next).await;
-            self.sandbox.run_due().await;
-        }
+        self.ground.post(&format!("/{kind}"), &body).await;
     }
 
     /// The states in the history that the relay tells an order's tenant.
@@ -175,7 +107,7 @@ impl Play {
         let basic = STANDARD.encode(format!("{username}:{password}"));
         let request = Request::get(path).header("authorization", format!("Basic {basic}"));
         let request = request.body(Body::empty()).unwrap();
-        let response = self.stage.world.router().oneshot(request).await.unwrap();
+        let response = self.ground.stage.world.router().oneshot(request).await.unwrap();
         let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();
         let between = |line: &str, name: &str| {
@@ -203,7 +135,7 @@ fn tenant_of(seen: &Seen) -> usize {
 #[tokio::test]
 async fn what_an_upstream_loses_is_found_and_told_once_and_in_order() {
     let play = Box::pin(Play::new()).await;
-    play.sandbox.set_knobs(Knobs {
+    play.ground.sandbox.set_knobs(Knobs {
         drop: 5,
         duplicate: 5,
         delay_max: SignedDuration::from_mins(25),
@@ -212,16 +144,15 @@ async fn what_an_upstream_loses_is_found_and_told_once_and_in_order() {
     });
     for n in 0..ORDERS {
         if n % PLACED_AT_ONCE == 0 {
-            play.run_until(play.stage.clock.now() + PLACED_EVERY).await;
+            play.ground.run_for(PLACED_EVERY).await;
         }
         play.place(n).await;
     }
-    let rest = play.stage.clock.now() + SignedDuration::from_hours(14);
-    Box::pin(play.run_until(rest)).await;
+    Box::pin(play.ground.run_for(SignedDuration::from_hours(14))).await;
 
-    let orders = play.sandbox.orders();
+    let orders = play.ground.sandbox.orders();
     assert_eq!(orders.len(), ORDERS);
-    let lost = play.sandbox.deliveries().iter().filter(|one| one.posts.is_empty()).count();
+    let lost = play.ground.sandbox.deliveries().iter().filter(|one| one.posts.is_empty()).count();
     assert!(lost > 150, "the upstream lost {lost}");
     for seen in &orders {
         let expected = notified(seen);

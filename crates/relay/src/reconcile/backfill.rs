@@ -8,8 +8,9 @@ use super::ask::{Asker, Trouble};
 use super::{GRACE, Reconcile, pause, sweep};
 use crate::store::{Pass, Progress, StoreError, Sweep};
 
-/// Questions of one step.
+/// Questions of one step, which is over within so long.
 const ASKS_A_STEP: u32 = 3;
+const STEP_MAX: SignedDuration = SignedDuration::from_mins(2);
 
 /// Bandwidth lists what changed within two years.
 const SINCE_MAX: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
@@ -19,6 +20,8 @@ pub struct Backfill {
     reconcile: Reconcile,
     upstream: Upstream,
     progress: Progress,
+    /// As it stands, or stood when it ended.
+    sweep: Sweep,
 }
 
 /// It cannot begin.
@@ -36,16 +39,26 @@ pub enum BackfillError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub is_done: bool,
-    /// Types of orders whose lists were read, and how many there are.
-    pub types: (usize, usize),
-    /// Orders that were listed, and those of them that were asked about.
-    pub orders: (u64, u64),
-    /// States that were found.
-    pub found: u64,
+    /// The type of orders that is being asked for, how many were before it, and how many there are.
+    pub order_type: String,
+    pub types_done: usize,
+    pub types: usize,
+    pub sum: Sum,
     /// How often Bandwidth was asked.
     pub asks: u32,
     /// Bandwidth is to be left alone until then, for that reason.
     pub wait: Option<(Timestamp, &'static str)>,
+}
+
+/// What came of all of it so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Orders that Bandwidth listed.
+    pub listed: u64,
+    /// Of these, those that were asked about.
+    pub asked: u64,
+    /// States that no notification had told.
+    pub found: u64,
 }
 
 impl Backfill {
@@ -62,55 +75,56 @@ impl Backfill {
         }
         let now = reconcile.clock.now();
         let left = reconcile.store().progress(account, Pass::Backfill).await?;
-        let progress = left.filter(|left| left.sweep.is_some()).unwrap_or_else(|| Progress {
-            sweep: Some(Sweep::new(since.max(now - SINCE_MAX), now - GRACE)),
-            ..Progress::since(since)
-        });
-        Ok(Backfill { reconcile, upstream: Upstream::clone(&upstream), progress })
+        let sweep = left.and_then(|left| left.sweep);
+        let sweep = sweep.unwrap_or_else(|| Sweep::new(since.max(now - SINCE_MAX), now - GRACE));
+        let progress = Progress { sweep: Some(sweep.clone()), ..Progress::since(since) };
+        Ok(Backfill { reconcile, upstream: Upstream::clone(&upstream), progress, sweep })
     }
 
     /// The span that is asked for.
-    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        self.progress.sweep.as_ref().map(|sweep| (sweep.from, sweep.until))
+    pub fn span(&self) -> (Timestamp, Timestamp) {
+        (self.sweep.from, self.sweep.until)
+    }
+
+    pub fn sum(&self) -> Sum {
+        let Sweep { listed, asked_about, found, .. } = self.sweep;
+        Sum { listed, asked: asked_about, found }
     }
 
     /// One order, or one page of a list.
     pub async fn step(&mut self) -> Result<Step, StoreError> {
         let now = self.reconcile.clock.now();
-        let before = self.progress.sweep.clone();
-        let ends_at = now + SignedDuration::from_hours(1);
-        let mut asker = Asker::new(&self.reconcile, &self.upstream, ASKS_A_STEP, ends_at);
+        let mut asker = Asker::new(&self.reconcile, &self.upstream, ASKS_A_STEP, now + STEP_MAX);
         let stepped = sweep::step(&mut asker, &mut self.progress).await;
         let asks = ASKS_A_STEP - asker.asks_left();
         let wait = match stepped {
-            Ok(()) | Err(Trouble::Spent) => None,
             Err(Trouble::Store(error)) => return Err(error),
             Err(Trouble::Upstream { until, why }) => {
                 self.progress.failures += 1;
                 Some((until.unwrap_or(now + pause(self.progress.failures)), why))
             }
+            Ok(()) | Err(Trouble::Spent) => {
+                self.progress.failures = 0;
+                None
+            }
         };
-        if wait.is_none() {
-            self.progress.failures = 0;
-        }
         let (store, account) = (self.reconcile.store(), &self.upstream.account);
         match &self.progress.sweep {
-            Some(_) => store.put_progress(account, Pass::Backfill, &self.progress).await?,
+            Some(sweep) => {
+                self.sweep = sweep.clone();
+                store.put_progress(account, Pass::Backfill, &self.progress).await?;
+            }
             None => store.delete_progress(account, Pass::Backfill).await?,
         }
         let is_done = self.progress.sweep.is_none();
-        let shown = self.progress.sweep.as_ref().or(before.as_ref());
+        let mut types = ORDER_TYPES.iter().map(|one| one.name);
+        let at = types.position(|name| name == self.sweep.order_type);
         Ok(Step {
             is_done,
-            types: (
-                shown.filter(|_| !is_done).map_or(ORDER_TYPES.len(), |sweep| {
-                    let names = ORDER_TYPES.iter().map(|one| one.name);
-                    names.take_while(|name| *name != sweep.order_type).count()
-                }),
-                ORDER_TYPES.len(),
-            ),
-            orders: shown.map_or((0, 0), |sweep| (sweep.listed, sweep.asked_about)),
-            found: shown.map_or(0, |sweep| sweep.found),
+            order_type: self.sweep.order_type.clone(),
+            types_done: at.filter(|_| !is_done).unwrap_or(ORDER_TYPES.len()),
+            types: ORDER_TYPES.len(),
+            sum: self.sum(),
             asks,
             wait,
         })

@@ -22,7 +22,7 @@ use crate::bandwidth::Bandwidth;
 use crate::store::{Pass, Progress, Store, StoreError};
 use ask::{Asker, Trouble};
 
-pub use backfill::{Backfill, BackfillError, Step};
+pub use backfill::{Backfill, BackfillError, Step, Sum};
 
 /// Questions to one upstream in a minute. Bandwidth does not publish its limits; one a second leaves
 /// the rest to its customer.

@@ -16,11 +16,11 @@ use crate::notification::{NumberFormat, xml};
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>"#;
 
 /// A document that is being written.
-struct Answer(String);
+pub(super) struct Answer(String);
 
 impl Answer {
     /// A document within this path of elements.
-    fn write(path: &[&str], content: impl FnOnce(&mut Answer)) -> String {
+    pub(super) fn write(path: &[&str], content: impl FnOnce(&mut Answer)) -> String {
         let mut answer = Answer(HEAD.to_owned());
         answer.within(path, content);
         answer.0
@@ -28,7 +28,7 @@ impl Answer {
 
     /// Elements within each other, and the content of the innermost. Always with an end tag of its
     /// own: for an empty element some clients then have an empty value instead of none.
-    fn within(&mut self, path: &[&str], content: impl FnOnce(&mut Answer)) {
+    pub(super) fn within(&mut self, path: &[&str], content: impl FnOnce(&mut Answer)) {
         for element in path {
             self.0.push_str(&format!("<{element}>"));
         }
@@ -38,7 +38,7 @@ impl Answer {
         }
     }
 
-    fn text(&mut self, element: &str, text: &str) {
+    pub(super) fn text(&mut self, element: &str, text: &str) {
         self.maybe(element, Some(text));
     }
 
@@ -47,7 +47,7 @@ impl Answer {
         xml::text(&mut self.0, element, text);
     }
 
-    fn number(&mut self, element: &str, number: impl std::fmt::Display) {
+    pub(super) fn number(&mut self, element: &str, number: impl std::fmt::Display) {
         self.text(element, &number.to_string());
     }
 

@@ -8,7 +8,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::limits;
-use domain::upstream::{IngestCredentials, Rule, Upstream};
+use domain::upstream::{Rule, Upstream};
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,10 +21,6 @@ use super::{ROOT, fields, tenants};
 use crate::api::Api;
 use crate::setup::{self, OVERLAP, SetupError};
 use crate::store::Written;
-
-/// Replaced credentials that are accepted beside the new ones. Should credentials be replaced twice
-/// before Bandwidth was given any, it still presents those before both.
-const REPLACED_MAX: usize = 2;
 
 /// An upstream to be.
 #[derive(Deserialize, ToSchema)]
@@ -203,15 +199,10 @@ pub(super) async fn replace_credentials(
 ) -> Result<Json<CredentialsCreated>, Problem> {
     let old = find(&api, &account).await?;
     let now = api.clock.now();
-    let until = now + OVERLAP;
-    let (fresh, login) = setup::ingest_credentials(&account)?;
-    let before = old.credentials.iter().filter(|one| is_accepted(one, now)).take(REPLACED_MAX);
-    let before =
-        before.map(|one| IngestCredentials { until: one.until.or(Some(until)), ..one.clone() });
-    let credentials = [fresh].into_iter().chain(before).collect();
-    change(&api, &Upstream { credentials, revision: old.revision + 1, ..old }).await?;
+    let (new, login) = setup::with_fresh_credentials(&old, now)?;
+    change(&api, &new).await?;
     let (username, password) = (login.username, login.password);
-    Ok(Json(CredentialsCreated { username, password, previous_until: until }))
+    Ok(Json(CredentialsCreated { username, password, previous_until: now + OVERLAP }))
 }
 
 /// The upstream with this account, as it is now.
@@ -255,7 +246,7 @@ async fn check_owners(
 }
 
 pub(super) fn view(upstream: Upstream, now: Timestamp) -> UpstreamView {
-    let credentials = upstream.credentials.into_iter().filter(|one| is_accepted(one, now));
+    let credentials = upstream.credentials.into_iter().filter(|one| one.is_accepted(now));
     UpstreamView {
         notify_path: format!("/notify/{}", upstream.account),
         account: upstream.account,
@@ -266,10 +257,6 @@ pub(super) fn view(upstream: Upstream, now: Timestamp) -> UpstreamView {
             .collect(),
         api: upstream.api.map(ApiView::from),
     }
-}
-
-fn is_accepted(credentials: &IngestCredentials, now: Timestamp) -> bool {
-    credentials.until.is_none_or(|until| now < until)
 }
 
 impl From<RuleField> for Rule {
