@@ -187,6 +187,10 @@ impl State {
     pub(super) fn digest(&mut self, id: &str, now: Timestamp) {
         let Some(Way::Email { address, pending, .. }) = self.way(id) else { return };
         let (to, lines) = (address.clone(), std::mem::take(pending));
+        if lines.is_empty() {
+            // The subscription was replaced meanwhile.
+            return;
+        }
         let subject = format!("{} changes of your orders", lines.len());
         self.mails.push(Mail { at: now, to, subject, lines });
     }

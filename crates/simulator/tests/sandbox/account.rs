@@ -25,6 +25,8 @@ pub(crate) struct Account {
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) location: String,
+    pub(crate) challenge: String,
+    pub(crate) reset: String,
     pub(crate) body: String,
 }
 
@@ -85,6 +87,15 @@ impl Account {
         Answered::of(request.send().await.unwrap()).await
     }
 
+    /// A GET by a user whose password is `sandbox`, or by nobody.
+    pub(crate) async fn get_as(&self, path: &str, user: Option<&str>) -> Answered {
+        let mut request = self.client.get(self.url(path));
+        if let Some(user) = user {
+            request = request.basic_auth(user, Some("sandbox"));
+        }
+        Answered::of(request.send().await.unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Element {
         let answered = self.ask("GET", path, "").await;
         assert_eq!(answered.status, 200, "{}", answered.body);
@@ -101,6 +112,11 @@ impl Account {
     /// A port-in for one number.
     pub(crate) async fn port_in(&self) -> String {
         self.place("portins", &lnp_order("9195550100")).await
+    }
+
+    /// Another one.
+    pub(crate) async fn other_port_in(&self) -> String {
+        self.place("portins", &lnp_order("9195550199")).await
     }
 
     pub(crate) fn disconnect_order(&self, numbers: &[String]) -> String {
@@ -164,8 +180,13 @@ impl Answered {
             let value = response.headers().get(name).map(|value| value.to_str().unwrap());
             value.unwrap_or_default().to_owned()
         };
-        let (status, location) = (response.status().as_u16(), header("location"));
-        Answered { status, location, body: response.text().await.unwrap() }
+        Answered {
+            status: response.status().as_u16(),
+            location: header("location"),
+            challenge: header("www-authenticate"),
+            reset: header("x-ratelimit-reset"),
+            body: response.text().await.unwrap(),
+        }
     }
 
     pub(crate) fn id(&self) -> String {

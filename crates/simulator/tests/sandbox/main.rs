@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot set up, it fails on")]
 
+mod access;
 mod account;
 mod kinds;
 mod knobs;
+mod lists;
 mod orders;
 mod portins;
 mod scenarios;
+mod subscriptions;
