@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Time;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Due;
@@ -69,15 +67,6 @@ pub struct Post {
     pub at: Timestamp,
     /// What it was answered in the end; none if there was no answer.
     pub answered: Option<u16>,
-}
-
-/// A mail to somebody who wanted mails.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Mail {
-    pub at: Timestamp,
-    pub to: String,
-    pub subject: String,
-    pub lines: Vec<String>,
 }
 
 /// The notifications of one order to one subscription.
@@ -166,37 +155,11 @@ impl State {
 
     fn tell(&mut self, subscription: &Subscription, message: Message, now: Timestamp) {
         match &subscription.way {
-            Way::Email { address, daily: false, .. } => {
-                let (to, subject) = (address.clone(), subject(&message));
-                self.mails.push(Mail { at: now, to, subject, lines: vec![line(&message)] });
+            Way::Email { address, daily, .. } => {
+                self.mail(&subscription.id, address, *daily, &message, now);
             }
-            Way::Email { .. } => self.put_into_digest(&subscription.id, line(&message), now),
             Way::Callback(callback) => self.send(subscription, callback, message, now),
         }
-    }
-
-    fn put_into_digest(&mut self, id: &str, line: String, now: Timestamp) {
-        let Some(Way::Email { pending, .. }) = self.way(id) else { return };
-        pending.push(line);
-        if pending.len() == 1 {
-            self.agenda.put(midnight_after(now), Due::Digest { subscription: id.into() });
-        }
-    }
-
-    /// The day's mail.
-    pub(super) fn digest(&mut self, id: &str, now: Timestamp) {
-        let Some(Way::Email { address, pending, .. }) = self.way(id) else { return };
-        let (to, lines) = (address.clone(), std::mem::take(pending));
-        if lines.is_empty() {
-            // The subscription was replaced meanwhile.
-            return;
-        }
-        let subject = format!("{} changes of your orders", lines.len());
-        self.mails.push(Mail { at: now, to, subject, lines });
-    }
-
-    fn way(&mut self, id: &str) -> Option<&mut Way> {
-        self.subscriptions.iter_mut().find(|s| s.id == id).map(|s| &mut s.way)
     }
 
     /// Decides the fate of a notification.
@@ -297,23 +260,4 @@ fn formatted(subscription: &Subscription, numbers: &[String]) -> Vec<String> {
         Way::Callback(callback) => numbers.iter().map(|number| callback.format(number)).collect(),
         Way::Email { .. } => numbers.to_vec(),
     }
-}
-
-fn subject(message: &Message) -> String {
-    let what = message.status.as_deref().or(message.event_type.as_deref()).unwrap_or("new note");
-    let about = message.order_id.as_deref().unwrap_or("your numbers");
-    format!("{what}: {about}")
-}
-
-fn line(message: &Message) -> String {
-    let order_type = message.order_type.as_deref().unwrap_or_default();
-    let text = message.note.as_ref().or(message.message.as_ref()).map(String::as_str);
-    let numbers = message.impacted_telephone_numbers.join(" ");
-    format!("{} {order_type} {} {numbers}", subject(message), text.unwrap_or_default())
-}
-
-fn midnight_after(now: Timestamp) -> Timestamp {
-    let day = now.to_zoned(TimeZone::UTC).date().saturating_add(1.day());
-    let midnight = day.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC);
-    midnight.map_or(now, |midnight| midnight.timestamp())
 }
