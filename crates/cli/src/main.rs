@@ -11,6 +11,7 @@ mod output;
 mod place;
 mod recover;
 mod restore;
+mod sandbox;
 mod send;
 mod setup;
 mod simulate;
@@ -56,6 +57,8 @@ enum Command {
     Openapi,
     /// Posts a notification as Bandwidth would
     Send(send::Options),
+    /// Is a Bandwidth account to try an integration on: orders, subscriptions, notifications
+    Sandbox(sandbox::Options),
     /// Is an endpoint that verifies and prints what arrives
     Listen(listen::Options),
 }
@@ -75,6 +78,7 @@ async fn main() -> ExitCode {
         Command::Cost(options) => cost::run(&options),
         Command::Openapi => openapi::run(),
         Command::Send(options) => send::run(options).await,
+        Command::Sandbox(options) => sandbox::run(options).await,
         Command::Listen(options) => listen::run(options).await,
     };
     match done {

@@ -258,3 +258,42 @@ async fn cost_prints_what_its_documentation_shows() {
         assert!(error.contains(flag) && error.contains(value), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_sandbox_plays_an_order_when_its_clock_is_moved() {
+    let endpoint = Endpoint::start(0, vec![], |_, _| Answer::status(200)).await.unwrap();
+    let scenario =
+        r#"{ "orders": [{ "kind": "csrs", "steps": [{ "after": "2h", "state": "FAILED" }] }] }"#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.json");
+    std::fs::write(&file, scenario).unwrap();
+    let mut child = hookline()
+        .args(["sandbox", "--json", "--port", "0", "--clock", "hand", "--scenario"])
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let (url, api) = (text(&ready, "/url"), text(&ready, "/bandwidth_url"));
+    // It is asked in the way in which Bandwidth notifies: with credentials after a challenge.
+    let post = async |path: &str, body: &str| {
+        let url = format!("{api}/accounts/{}/{path}", text(&ready, "/account"));
+        let (username, password) = (text(&ready, "/username"), text(&ready, "/password"));
+        let told = Bandwidth::new(&url, username, password).notify(body).await.unwrap();
+        assert_eq!((told.first_status, told.status), (401, 201));
+    };
+    let callback =
+        format!("<CallbackSubscription><URL>{}</URL></CallbackSubscription>", endpoint.url());
+    let subscription =
+        format!("<Subscription><OrderType>csrs</OrderType>{callback}</Subscription>");
+    post("subscriptions", &subscription).await;
+    post("csrs", "<Csr/>").await;
+    let stepped = hookline().args(["sandbox", "step", "3h", "--url", url]).output().await.unwrap();
+    let printed = String::from_utf8(stepped.stdout).unwrap();
+    let endings: Vec<_> = printed.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(endings[..2], ["FAILED", "200"], "{printed}");
+    let received = endpoint.next().await;
+    assert!(String::from_utf8(received.body).unwrap().contains("<Status>FAILED</Status>"));
+    child.kill().await.unwrap();
+}

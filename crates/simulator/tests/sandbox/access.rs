@@ -1,6 +1,7 @@
 //! Who may call, how often, by which paths; notes; and what only the sandbox has.
 
 use serde_json::{Value, json};
+use simulator::Clock;
 use simulator::sandbox::Knobs;
 
 use crate::account::Account;
@@ -134,4 +135,26 @@ async fn knobs_are_turned_and_checked() {
     }
     assert_eq!(account.ask("POST", "/sandbox/step?by=soon", "").await.status, 400);
     assert_eq!(account.ask("GET", "/sandbox/faxes", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn time_that_goes_by_itself_needs_nobody_to_move_it() {
+    // An hour takes 3.6 ms.
+    let account = Account::with(|settings| settings.clock = Clock::fast(1_000_000)).await;
+    account.subscribe("portins").await;
+    account.port_in().await;
+    let last = async {
+        loop {
+            let received = account.endpoint.next().await;
+            if String::from_utf8_lossy(&received.body).contains("<Status>COMPLETE</Status>") {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = account.sandbox.run() => {}
+        () = last => {}
+    }
+    assert_eq!(account.told("Status"), ["PENDING_DOCUMENTS", "SUBMITTED", "FOC", "COMPLETE"]);
+    assert_eq!(account.ask("POST", "/sandbox/step?by=2h", "").await.status, 409);
 }
