@@ -72,6 +72,14 @@ pub const SIGNING_SECRETS_MAX: usize = 4;
 pub const SIGNING_KEY_BYTES_MIN: usize = 24;
 pub const SIGNING_KEY_BYTES_MAX: usize = 64;
 
+/// Body of a request that is passed on to Bandwidth, in bytes: 5,000 numbers, as many as one order may
+/// name, have 225,000.
+pub const ORDER_BYTES_MAX: usize = 1024 * 1024;
+
+/// A document of a port, such as a letter of authorization, in bytes. Bandwidth documents no limit;
+/// some scanned pages have a few million.
+pub const LOA_BYTES_MAX: usize = 10_000_000;
+
 /// Account id in the path of the ingest URL, in bytes: Bandwidth's have seven digits.
 pub const ACCOUNT_BYTES_MAX: usize = 64;
 

@@ -40,6 +40,19 @@ pub struct Ask<'a> {
     pub body: Option<String>,
 }
 
+/// A question with all that can be chosen of it.
+pub(crate) struct Exchange<'a> {
+    pub(crate) method: Method,
+    /// As in [`Ask`].
+    pub(crate) path: &'a str,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+    /// From the first packet to the last byte of the answer.
+    pub(crate) time: Duration,
+    /// Of the answer's body.
+    pub(crate) bytes_max: usize,
+}
+
 /// What Bandwidth said, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -91,25 +104,40 @@ impl Bandwidth {
         if let Some(value) = ask.content_type.and_then(|text| HeaderValue::from_str(text).ok()) {
             headers.insert(CONTENT_TYPE, value);
         }
-        let body = ask.body.unwrap_or_default().into();
-        let asked = async {
-            let sent = self.send(account, access, ask.method, ask.path, headers, body).await?;
-            let (status, headers) = (sent.status().as_u16(), sent.headers().clone());
-            Ok(Answer { status, headers, body: read(sent, ANSWER_BYTES_MAX).await? })
+        let exchange = Exchange {
+            method: ask.method,
+            path: ask.path,
+            headers,
+            body: ask.body.unwrap_or_default().into(),
+            time: ASK_TIMEOUT,
+            bytes_max: ANSWER_BYTES_MAX,
         };
-        tokio::time::timeout(ASK_TIMEOUT, asked).await.unwrap_or(Err(AskError::TimedOut))
+        self.exchange(account, access, exchange).await
     }
 
-    /// Asks once, without a time limit; the body of the answer is yet to be read.
-    pub(crate) async fn send(
+    /// The same, with limits of its own.
+    pub(crate) async fn exchange(
         &self,
         account: &str,
         access: &ApiAccess,
-        method: Method,
-        path: &str,
-        mut headers: HeaderMap,
-        body: Body,
+        exchange: Exchange<'_>,
+    ) -> Result<Answer, AskError> {
+        let (time, bytes_max) = (exchange.time, exchange.bytes_max);
+        let asked = async {
+            let sent = self.send(account, access, exchange).await?;
+            let (status, headers) = (sent.status().as_u16(), sent.headers().clone());
+            Ok(Answer { status, headers, body: read(sent, bytes_max).await? })
+        };
+        tokio::time::timeout(time, asked).await.unwrap_or(Err(AskError::TimedOut))
+    }
+
+    async fn send(
+        &self,
+        account: &str,
+        access: &ApiAccess,
+        exchange: Exchange<'_>,
     ) -> Result<Response, AskError> {
+        let Exchange { method, path, mut headers, body, .. } = exchange;
         self.egress.allow(&self.store.allowed_networks().await?)?;
         let url = format!("{}/accounts/{account}{path}", access.url);
         let password = self.vault.open(&place(account), &access.sealed_password).await?;
@@ -123,7 +151,7 @@ impl Bandwidth {
 }
 
 /// Reads a body of limited length, in bytes.
-pub(crate) async fn read(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, AskError> {
+async fn read(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, AskError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > bytes_max {

@@ -14,6 +14,7 @@ use futures::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
+use crate::metrics;
 use crate::queue::{QueueError, Wake, Wakes};
 use crate::store::{Entry, FeedEntry, Lane, Put, Sealed, Snapshot, Store, StoreError, StoredEvent};
 
@@ -51,6 +52,9 @@ pub enum FanoutError {
     Malformed(#[source] Malformed),
     #[error("a lane kept changing")]
     Contended,
+    /// Whose it is will be known within [`PLACING_MAX`](crate::store::PLACING_MAX).
+    #[error("an order is being placed, and this event may tell of it")]
+    BeingPlaced,
 }
 
 /// Fans out a batch; answers the sequence numbers of the records to be given again.
@@ -58,7 +62,7 @@ pub enum FanoutError {
 /// Events of one order go one after the other, and none after one that failed; orders go side by
 /// side.
 pub async fn batch(fanout: &Fanout, records: Vec<Record>) -> Vec<String> {
-    let mut failed = Vec::new();
+    let (mut failed, mut waiting) = (Vec::new(), Vec::new());
     // Sorted, so that a run with the same input makes the same calls.
     let mut orders: BTreeMap<(String, String), Vec<(String, New)>> = BTreeMap::new();
     for Record { sequence, image } in records {
@@ -71,19 +75,32 @@ pub async fn batch(fanout: &Fanout, records: Vec<Record>) -> Vec<String> {
         }
     }
     let orders = orders.into_values().map(|events| in_order(fanout, events));
-    failed.extend(futures::future::join_all(orders).await.into_iter().flatten());
+    for (sequence, error) in futures::future::join_all(orders).await.into_iter().flatten() {
+        match error {
+            FanoutError::BeingPlaced => {
+                tracing::info!(sequence, "a record waits for the order that is being placed");
+                waiting.push(sequence);
+            }
+            error => {
+                tracing::warn!(?error, sequence, "a record goes back to the stream");
+                failed.push(sequence);
+            }
+        }
+    }
+    metrics::gave_back(failed.len());
+    failed.append(&mut waiting);
     failed
 }
 
-async fn in_order(fanout: &Fanout, records: Vec<(String, New)>) -> Option<String> {
+/// Answers the record at which it stopped, and why.
+async fn in_order(fanout: &Fanout, records: Vec<(String, New)>) -> Option<(String, FanoutError)> {
     for (sequence, new) in records {
         let done = match &new {
             New::Event(event) => one(fanout, event).await,
             New::Snapshot(wish) => snapshot(fanout, wish).await,
         };
         if let Err(error) = done {
-            tracing::warn!(?error, sequence, "a record goes back to the stream");
-            return Some(sequence);
+            return Some((sequence, error));
         }
     }
     None
@@ -175,13 +192,42 @@ async fn owner(
     fanout: &Fanout,
     event: &StoredEvent,
     notification: &Notification,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<String>, FanoutError> {
+    if let Some(tenant) = placed_by(fanout, event, notification).await? {
+        return Ok(Some(tenant));
+    }
     match owner_now(&fanout.store, event, notification).await? {
         Owner::New(tenant) => {
-            fanout.store.put_claim(&event.upstream, &event.subject, &tenant).await.map(Some)
+            Ok(Some(fanout.store.put_claim(&event.upstream, &event.subject, &tenant).await?))
         }
         owner => Ok(owner.tenant()),
     }
+}
+
+/// Who is on record for an order of an upstream whose gateway is open. Where nobody is, and an order is
+/// being placed there, the event may be the first of that very order: it waits.
+async fn placed_by(
+    fanout: &Fanout,
+    event: &StoredEvent,
+    notification: &Notification,
+) -> Result<Option<String>, FanoutError> {
+    if event.tenant.is_some() || notification.order.is_none() {
+        return Ok(None);
+    }
+    let (store, account, subject) = (&fanout.store, &event.upstream, &event.subject);
+    let upstream = store.upstream(account).await?;
+    let access = upstream.as_ref().and_then(|upstream| upstream.api.as_ref());
+    if access.is_none_or(|access| access.gateway_since.is_none()) {
+        return Ok(None);
+    }
+    if let Some(tenant) = store.claim(account, subject).await? {
+        return Ok(Some(tenant));
+    }
+    if store.is_placing(account, event.received_at, fanout.clock.now()).await? {
+        return Err(FanoutError::BeingPlaced);
+    }
+    // Who places an order claims it before it says that it has done so.
+    Ok(store.claim_now(account, subject).await?)
 }
 
 /// Whose event something is.

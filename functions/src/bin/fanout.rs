@@ -14,7 +14,6 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<Event>| async move {
         let records = event.payload.records.into_iter().map(record).collect();
         let failed = fanout::batch(fanout, records).await;
-        relay::metrics::gave_back(failed.len());
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failed.into_iter().map(failure).collect();
         Ok::<_, Error>(response)

@@ -36,7 +36,7 @@ const XML: &[(&str, &str)] = &[
     ("/subscriptions", "GET POST"),
     ("/subscriptions/{id}", "GET PUT DELETE"),
     ("/{kind}", "GET POST"),
-    ("/{kind}/{id}", "GET PUT DELETE"),
+    ("/{kind}/{id}", "GET POST PUT PATCH DELETE"),
     ("/{kind}/{id}/history", "GET"),
     ("/{kind}/{id}/notes", "GET POST PUT"),
     ("/{kind}/{id}/notes/{note}", "PUT"),
@@ -44,6 +44,7 @@ const XML: &[(&str, &str)] = &[
     ("/{kind}/{id}/areaCodes", "GET"),
     ("/{kind}/{id}/npaNxx", "GET"),
     ("/{kind}/{id}/totals", "GET"),
+    ("/{kind}/{id}/{*rest}", "GET POST PUT PATCH DELETE"),
 ];
 
 pub(crate) const BASES: [&str; 5] = ["", "/api", "/api/v1", "/api/v2", "/v1.0"];
@@ -220,6 +221,7 @@ async fn a_route_is_for_its_own_tenant_alone() {
         ("order_type", "portins".into()),
         ("kind", "portins".into()),
         ("note", "1".into()),
+        ("*rest", "loas".into()),
         ("quarantined", "other".into()),
         ("other", "other".into()),
     ]);

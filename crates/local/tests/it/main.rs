@@ -13,6 +13,7 @@ mod crash_points;
 mod endings;
 mod endpoints;
 mod forgotten;
+mod gateway;
 mod handlers;
 mod ingest;
 mod isolation;

@@ -70,8 +70,9 @@ fn requests(things: &Things) -> Vec<(String, String, String)> {
             all.push((asked, method.to_owned(), things.in_path(&path, TENANT)));
         }
     }
-    let rank =
-        |method: &str| ["GET", "POST", "PUT", "DELETE"].iter().position(|one| *one == method);
+    let rank = |method: &str| {
+        ["GET", "POST", "PUT", "PATCH", "DELETE"].iter().position(|one| *one == method)
+    };
     all.sort_by_key(|(asked, method, _)| (rank(method), asked.clone()));
     all
 }
@@ -129,6 +130,7 @@ async fn things(stage: &Stage, operator: &Login) -> Things {
         ("order_type", "portins".into()),
         ("kind", "portins".into()),
         ("note", note),
+        ("*rest", "loas".into()),
         ("quarantined", text(&quarantine["items"][0]["id"])),
         ("other", stage.tenant_login.username.clone()),
     ])

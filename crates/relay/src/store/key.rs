@@ -10,6 +10,7 @@
 //! | event | `ORDER#{account}#{subject}` | `EVENT#{event key}` |
 //! | tenant's note | `ORDER#{account}#{subject}` | `NOTE#{id}` |
 //! | owner of an order, recorded | `ORDER#{account}#{subject}` | `CLAIM` |
+//! | order that is being placed | `PLACING#{account}` | `{until}#{id}` |
 //! | first sight of an undated event | `ORDER#{account}#{subject}` | `SEEN#{digest}` |
 //! | wish for the state of now | `ORDER#{account}#{subject}` | `SNAPSHOT#{subscription}` |
 //! | order as its tenant lists it, and who asked for it alone | `TENANT#{tenant}#ORDERS#{type}` | `{subject}` |
@@ -144,6 +145,15 @@ pub(super) fn seen(account: &str, subject: &str, digest: &str) -> Key {
 
 pub(super) fn claim(account: &str, subject: &str) -> Key {
     Key { pk: order(account, subject), sk: "CLAIM".into() }
+}
+
+pub(super) fn placings(account: &str) -> String {
+    format!("PLACING#{account}")
+}
+
+/// Sorted by when they end, and so by when they began.
+pub(super) fn placing(account: &str, until: Timestamp, id: &str) -> Key {
+    Key { pk: placings(account), sk: format!("{}#{id}", sortable(until)) }
 }
 
 pub(super) const NOTE_PREFIX: &str = "NOTE#";

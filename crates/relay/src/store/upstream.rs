@@ -106,6 +106,18 @@ impl Store {
         Ok(claim.map(|claim| claim.tenant))
     }
 
+    /// The same, with all that was recorded before.
+    pub(crate) async fn claim_now(
+        &self,
+        account: &str,
+        subject: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let action = "read who owns an order";
+        let claim: Option<Claim> =
+            self.get(action, key::claim(account, subject), Read::Now).await?;
+        Ok(claim.map(|claim| claim.tenant))
+    }
+
     pub async fn delete_claim(&self, account: &str, subject: &str) -> Result<(), StoreError> {
         self.delete("forget who owns an order", key::claim(account, subject)).await
     }

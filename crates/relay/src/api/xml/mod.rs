@@ -1,8 +1,10 @@
 //! Bandwidth's own API as far as the relay can speak it: subscriptions, and orders as their
-//! notifications tell of them. XML in, XML out.
+//! notifications tell of them. XML in, XML out. Where a tenant's gateway is open, its orders are
+//! Bandwidth's to answer for.
 //!
 //! Clients find it under each of the bases that Bandwidth's clients know.
 
+mod gateway;
 mod orders;
 mod refusal;
 mod subscriptions;
@@ -44,7 +46,7 @@ struct Base {
 pub(super) fn router(api: Api) -> Router {
     let mut all = Router::new();
     for (path, numbers) in BASES {
-        let below = routes()
+        let below = routes(&api)
             .route_layer(from_fn_with_state(api.clone(), for_account))
             .layer(Extension(Base { path, numbers }));
         all = all.nest(&format!("{path}{ACCOUNT}"), below);
@@ -55,15 +57,28 @@ pub(super) fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-fn routes() -> Router<Api> {
+fn routes(api: &Api) -> Router<Api> {
     Router::new()
         .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
         .route(
             "/subscriptions/{id}",
             get(subscriptions::get).put(subscriptions::replace).delete(subscriptions::delete),
         )
+        .merge(orders().route_layer(from_fn_with_state(api.clone(), gateway::divert)))
+}
+
+/// Each of these is Bandwidth's to answer, where the gateway is open, but for the list.
+fn orders() -> Router<Api> {
+    Router::new()
         .route("/{kind}", get(orders::list).post(orders::refuse))
-        .route("/{kind}/{id}", get(orders::get).put(orders::refuse).delete(orders::refuse))
+        .route(
+            "/{kind}/{id}",
+            get(orders::get)
+                .post(orders::refuse)
+                .put(orders::refuse)
+                .patch(orders::refuse)
+                .delete(orders::refuse),
+        )
         .route("/{kind}/{id}/history", get(orders::history))
         .route(
             "/{kind}/{id}/notes",
@@ -75,6 +90,14 @@ fn routes() -> Router<Api> {
         .route("/{kind}/{id}/areaCodes", get(orders::area_codes))
         .route("/{kind}/{id}/npaNxx", get(orders::exchanges))
         .route("/{kind}/{id}/totals", get(orders::totals))
+        .route(
+            "/{kind}/{id}/{*rest}",
+            get(orders::refuse)
+                .post(orders::refuse)
+                .put(orders::refuse)
+                .patch(orders::refuse)
+                .delete(orders::refuse),
+        )
 }
 
 /// Lets through who may act for the account of the path, which is a tenant.

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::gateway::Closed;
 use super::refusal::Refusal;
 use super::{Base, xml};
 use crate::api::auth::Caller;
@@ -258,9 +259,13 @@ pub(super) async fn exchanges(
     Ok(xml(wire::reports(Report::NpaNxx, &detail.numbers)))
 }
 
-/// Placing and changing orders.
-pub(super) async fn refuse() -> Refusal {
-    Refusal::no_orders_here()
+/// What is Bandwidth's alone, where the gateway has not passed it on.
+pub(super) async fn refuse(
+    closed: Option<Extension<Closed>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    kind_of(request.uri().path().split('/').nth(1).unwrap_or_default())?;
+    Err(Refusal::no_orders_here(closed.map(|Extension(closed)| closed)))
 }
 
 fn kind_of(segment: &str) -> Result<Kind, Refusal> {

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use domain::wire::{self, ErrorRoot, Refused};
 
 use super::XML;
+use super::gateway::Closed;
 use crate::api::PolicyError;
 use crate::api::auth::{CHALLENGE, Denied};
 use crate::secret::NoEntropy;
@@ -91,9 +92,33 @@ impl Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, ErrorRoot::Error, code::BAD_REQUEST, text)
     }
 
-    pub(super) fn no_orders_here() -> Refusal {
-        let text = "Orders are placed and changed at Bandwidth itself, not at this relay";
+    pub(super) fn no_orders_here(closed: Option<Closed>) -> Refusal {
+        let why = match closed {
+            None => "the path is none that is passed on",
+            Some(Closed::NoUpstream) => "this account has no upstream to place orders at",
+            Some(Closed::Off) => "the gateway of this account's upstream is closed",
+            Some(Closed::Opening) => "the gateway of this account's upstream opens in some seconds",
+            Some(Closed::Elsewhere) => {
+                "the order is of an upstream that this account places none at"
+            }
+        };
+        let text = format!("This is done at Bandwidth itself, not at this relay: {why}");
         Refusal::new(StatusCode::FORBIDDEN, ErrorRoot::Error, code::ACCESS_DENIED, text)
+    }
+
+    /// Bandwidth did not do what was asked, or nobody knows.
+    pub(super) fn bad_gateway(text: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::BAD_GATEWAY, ErrorRoot::Error, code::UNAVAILABLE, text)
+    }
+
+    pub(super) fn late() -> Refusal {
+        let text = "Bandwidth took too long; what was asked may have been done";
+        Refusal::new(StatusCode::GATEWAY_TIMEOUT, ErrorRoot::Error, code::UNAVAILABLE, text)
+    }
+
+    /// What was asked was done, and is not on record here.
+    pub(super) fn unrecorded(text: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, ErrorRoot::Error, code::UNAVAILABLE, text)
     }
 
     pub(super) fn no_account() -> Refusal {
@@ -113,7 +138,11 @@ impl Refusal {
     }
 
     pub(super) fn too_long() -> Refusal {
-        let text = format!("The body is longer than {} bytes", domain::limits::BODY_BYTES_MAX);
+        Refusal::longer_than(domain::limits::BODY_BYTES_MAX)
+    }
+
+    pub(super) fn longer_than(bytes_max: usize) -> Refusal {
+        let text = format!("The body is longer than {bytes_max} bytes");
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         Refusal::new(status, ErrorRoot::Error, code::BAD_REQUEST, text)
     }
@@ -124,7 +153,7 @@ impl Refusal {
         Refusal::new(StatusCode::CONFLICT, root, code::DUPLICATE, text)
     }
 
-    fn unavailable(error: &dyn std::error::Error) -> Refusal {
+    pub(super) fn unavailable(error: &dyn std::error::Error) -> Refusal {
         tracing::error!(?error, "a request to the API could not be answered");
         let text = "A store is out of reach, try again";
         let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -1,0 +1,66 @@
+//! Orders that are being placed through the relay. Bandwidth may tell of one before it has answered with
+//! its id; what it tells then waits for the claim.
+
+use aws_sdk_dynamodb::types::Select;
+use domain::event::sortable;
+use jiff::{SignedDuration, Timestamp};
+
+use super::item::{Item, text};
+use super::key::Key;
+use super::{Store, StoreError, failed, key};
+
+/// After this long a placing is over, whether its function has said so or died: longer than the function
+/// may run (29 s).
+pub const PLACING_MAX: SignedDuration = SignedDuration::from_secs(35);
+
+/// By how much the clocks of two functions may differ.
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(2);
+
+/// An order that is being placed.
+pub(crate) struct Placing(Key);
+
+impl Store {
+    /// Notes that an order is about to be placed.
+    pub(crate) async fn begin_placing(
+        &self,
+        account: &str,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Placing, StoreError> {
+        let key = key::placing(account, now + PLACING_MAX, id);
+        let item = Item::new(key.clone(), ()).kept_for(PLACING_MAX, now);
+        self.put("note that an order is being placed", &item).await?;
+        Ok(Placing(key))
+    }
+
+    /// Whoever looks from here on finds the claim, or there will be none.
+    pub(crate) async fn end_placing(&self, placing: Placing) -> Result<(), StoreError> {
+        self.delete("note that an order has been placed", placing.0).await
+    }
+
+    /// Whether an order is being placed that an event which was received then may tell of. Later ones
+    /// do not count, so that an event waits for [`PLACING_MAX`] at most.
+    pub(crate) async fn is_placing(
+        &self,
+        account: &str,
+        received_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let began_by = received_at + CLOCKS_APART_MAX;
+        let found = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :now AND :last")
+            .expression_attribute_values(":pk", text(key::placings(account)))
+            .expression_attribute_values(":now", text(sortable(now)))
+            .expression_attribute_values(":last", text(sortable(began_by + PLACING_MAX) + "~"))
+            .consistent_read(true)
+            .select(Select::Count)
+            .limit(1)
+            .send()
+            .await
+            .map_err(failed("look for orders that are being placed"))?;
+        Ok(found.count > 0)
+    }
+}
