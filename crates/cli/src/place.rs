@@ -51,7 +51,7 @@ impl Asking {
     pub(crate) async fn bandwidth(&self) -> anyhow::Result<(Bandwidth, Clock)> {
         let clock = Clock::system();
         if let Some(folder) = &self.place.data {
-            return Ok((world(folder).await?.schedule.reconcile.bandwidth, clock));
+            return Ok((world(folder).await?.bandwidth().clone(), clock));
         }
         let store = self.place.store(&clock).await?;
         let kms = aws_sdk_kms::Client::new(&sdk().await);

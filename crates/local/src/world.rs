@@ -74,7 +74,6 @@ pub struct World {
     pub deliver: Deliver,
     pub schedule: Schedule,
     pub api: Api,
-    pub bandwidth: Bandwidth,
 }
 
 impl World {
@@ -142,10 +141,9 @@ impl World {
             schedule: Schedule {
                 store: store.clone(),
                 wakes,
-                reconcile: Reconcile { bandwidth: bandwidth.clone(), clock: now.clone() },
+                reconcile: Reconcile { bandwidth, clock: now.clone() },
                 clock: now,
             },
-            bandwidth,
             store,
             vault,
             subscriptions,
@@ -157,6 +155,11 @@ impl World {
     /// The time, as the relay tells it.
     pub fn relay_clock(&self) -> &Clock {
         &self.deliver.clock
+    }
+
+    /// What asks Bandwidth.
+    pub fn bandwidth(&self) -> &Bandwidth {
+        &self.schedule.reconcile.bandwidth
     }
 
     /// What listens to the outside.

@@ -69,14 +69,14 @@ async fn a_question_carries_credentials_and_whatever_is_answered_comes_back() {
     let path = "/orders?status=x&page=1";
     let content_type = Some("application/xml");
     let ask = Ask { method: Method::POST, path, content_type, body: Some("<Order/>".into()) };
-    let answer = stage.world.bandwidth.ask(UPSTREAM, &access, ask).await.unwrap();
+    let answer = stage.world.bandwidth().ask(UPSTREAM, &access, ask).await.unwrap();
     let basic = "Basic cmVsYXk6b3BlbiBzZXNhbWU=";
     let asked = format!("POST /api/accounts/{UPSTREAM}{path} {basic} application/xml");
     assert_eq!(heard.recv().await.unwrap(), asked);
     assert_eq!((answer.status, answer.body.as_slice()), (418, b"<Order/>".as_slice()));
     assert_eq!(answer.headers["x-a"], "b");
 
-    let answer = stage.world.bandwidth.ask(UPSTREAM, &access, get("/away")).await.unwrap();
+    let answer = stage.world.bandwidth().ask(UPSTREAM, &access, get("/away")).await.unwrap();
     assert_eq!(answer.status, 303);
     assert!(heard.recv().await.unwrap().contains("/away"));
     assert!(heard.try_recv().is_err(), "nobody followed");
@@ -86,7 +86,7 @@ async fn a_question_carries_credentials_and_whatever_is_answered_comes_back() {
 async fn what_is_no_answer_is_an_error_of_its_own() {
     let stage = Stage::new(0, None).await;
     let (url, mut heard) = server().await;
-    let bandwidth = &stage.world.bandwidth;
+    let bandwidth = stage.world.bandwidth();
     let here = access(&stage, &url).await;
     let error = async |access: &ApiAccess, path: &str| {
         bandwidth.ask(UPSTREAM, access, get(path)).await.unwrap_err()
@@ -119,7 +119,7 @@ async fn an_answer_that_does_not_come_is_given_up() {
     let stage = Stage::new(0, None).await;
     let (url, mut heard) = server().await;
     let access = access(&stage, &url).await;
-    let asked = stage.world.bandwidth.ask(UPSTREAM, &access, get("/hang"));
+    let asked = stage.world.bandwidth().ask(UPSTREAM, &access, get("/hang"));
     let arrived = async {
         heard.recv().await.unwrap();
         // From here on time passes as soon as nobody has anything else to do.

@@ -11,7 +11,7 @@ use crate::stage::UPSTREAM;
 use crate::upstream::Ground;
 
 async fn look(ground: &Ground) -> Connection {
-    let bandwidth = ground.stage.world.bandwidth.clone();
+    let bandwidth = ground.stage.world.bandwidth().clone();
     Connection::look(bandwidth, UPSTREAM, &ground.relay_url).await.unwrap()
 }
 
@@ -74,7 +74,7 @@ async fn what_is_wrong_is_repaired_and_what_is_somebody_elses_stays() {
 #[tokio::test]
 async fn what_is_no_upstream_or_has_no_api_cannot_be_connected() {
     let ground = Box::pin(Ground::new(|_| {})).await;
-    let bandwidth = ground.stage.world.bandwidth.clone();
+    let bandwidth = ground.stage.world.bandwidth().clone();
     let unknown = Connection::look(bandwidth.clone(), "1", &ground.relay_url).await;
     assert!(matches!(unknown, Err(ConnectError::NoUpstream(_))));
     let reconcile = Reconcile { bandwidth, clock: ground.stage.world.relay_clock().clone() };
@@ -99,7 +99,7 @@ async fn a_backfill_finds_what_was_never_sent_and_goes_on_where_it_was_left() {
     let world = &ground.stage.world;
     let begin = async || {
         let clock = world.relay_clock().clone();
-        let reconcile = Reconcile { bandwidth: world.bandwidth.clone(), clock };
+        let reconcile = Reconcile { bandwidth: world.bandwidth().clone(), clock };
         Backfill::new(reconcile, UPSTREAM, since).await.unwrap()
     };
     let mut first = begin().await;

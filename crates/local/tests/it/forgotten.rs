@@ -64,7 +64,7 @@ impl Play {
         let rule = |tenant: &str| Rule { prefix: tenant.into(), tenant: tenant.into() };
         let rules = TENANTS.map(rule).to_vec();
         setup::upstream(&world.store, UPSTREAM, None, rules).await.unwrap();
-        let bandwidth = world.bandwidth.clone();
+        let bandwidth = world.bandwidth().clone();
         let mut connection =
             Connection::look(bandwidth, UPSTREAM, &ground.relay_url).await.unwrap();
         let login = connection.renew(clock.now()).await.unwrap();
@@ -165,7 +165,7 @@ async fn what_an_upstream_loses_is_found_and_told_once_and_in_order() {
         let (mut ids, mut newest) = (BTreeSet::new(), BTreeMap::<String, String>::new());
         for one in endpoint.received() {
             assert_eq!(one.verified, Ok(()));
-            if !ids.insert(header(&one, "webhook-id")) || text_of(&one, "EventType") != "" {
+            if !ids.insert(header(&one, "webhook-id")) || !text_of(&one, "EventType").is_empty() {
                 continue;
             }
             let order = header(&one, "hookline-order");

@@ -272,7 +272,7 @@ async fn a_tenant_is_told_once_when_orders_change_and_no_notification_comes() {
     Fake::of(&stage, orders).await;
     stage.run_for(minutes(40)).await;
     let told = stage.endpoint.received();
-    let events: Vec<_> = told.iter().filter(|one| text_of(one, "EventType") != "").collect();
+    let events: Vec<_> = told.iter().filter(|one| !text_of(one, "EventType").is_empty()).collect();
     assert_eq!(events.len(), 1);
     assert_eq!(text_of(events[0], "EventType"), "upstream.silent");
     assert!(text_of(events[0], "Message").contains(UPSTREAM));

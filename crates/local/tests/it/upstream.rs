@@ -62,7 +62,7 @@ impl Ground {
         let body = body.map(str::to_owned);
         let content_type = body.is_some().then_some("application/xml");
         let ask = Ask { method, path, content_type, body };
-        self.stage.world.bandwidth.ask(UPSTREAM, &self.access, ask).await.unwrap()
+        self.stage.world.bandwidth().ask(UPSTREAM, &self.access, ask).await.unwrap()
     }
 
     /// Makes something at the sandbox, when it may.

@@ -55,7 +55,7 @@ enum Span {
 async fn sweep(case: Case, fault: Fault, span: Span) {
     let mut points = 0;
     for call in 1..CALLS_MAX {
-        if !crash_at(&case, fault, span, call).await {
+        if !Box::pin(crash_at(&case, fault, span, call)).await {
             break;
         }
         points = call;
