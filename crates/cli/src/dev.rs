@@ -12,6 +12,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use simulator::Clock;
 use simulator::aws::Aws;
+use simulator::sandbox::{Sandbox, Settings};
+use tokio::net::TcpListener;
 use tracing::Level;
 
 use crate::output::say;
@@ -19,6 +21,8 @@ use crate::output::say;
 /// The accounts that the first start makes.
 const UPSTREAM: &str = "9900012";
 const TENANT: &str = "5500001";
+/// The sandbox, made anew at each start.
+const SANDBOX: &str = "9900013";
 const SUBSCRIPTION: &str = "0f3d9a52-6c1e-4b7a-9d84-52e1c7a0b6f1";
 
 /// Where `hookline listen` listens.
@@ -36,6 +40,10 @@ pub(crate) struct Options {
     /// [default: http://127.0.0.1:9000/]
     #[arg(long)]
     endpoint: Option<String>,
+    /// Where a sandbox of Bandwidth's order API listens, at which the tenant may place orders through the
+    /// relay; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    sandbox: SocketAddr,
     /// Print one JSON line when ready, and nothing else, on stdout
     #[arg(long)]
     json: bool,
@@ -71,15 +79,27 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if made.is_none() && options.endpoint.is_some() {
         tracing::warn!("the first start was earlier: its --endpoint stays");
     }
-    let running = local::serve(world, options.listen).await?;
-
+    let running = local::serve(world.clone(), options.listen).await?;
     let url = format!("http://{}", running.address);
+    let settings = Settings { account: SANDBOX.into(), ..Settings::new(Clock::system()) };
+    let sandbox = Sandbox::new(settings.clone());
+    let listener = TcpListener::bind(options.sandbox).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", options.sandbox))?;
+    let serving = sandbox.serve(listener)?;
+    local::attach(&world, &settings, serving.url(), &url, TENANT).await?;
+
     match (options.json, made) {
-        (true, made) => say(ready_line(&url, made)),
-        (false, Some(made)) => introduce(&url, &made),
-        (false, None) => say(format!("Hookline listens on {url}. Ctrl-C stops it.")),
+        (true, made) => say(ready_line(&url, serving.url(), &settings, made)),
+        (false, Some(made)) => introduce(&url, serving.url(), &settings, &made),
+        (false, None) => say(format!(
+            "Hookline listens on {url}, and a sandbox of Bandwidth on {}. Ctrl-C stops both.",
+            serving.url()
+        )),
     }
-    stopped().await?;
+    tokio::select! {
+        () = sandbox.run() => {}
+        done = stopped() => done?,
+    }
     running.stop().await;
     Ok(())
 }
@@ -103,7 +123,7 @@ async fn first_start(world: &World, endpoint: &str) -> anyhow::Result<Option<Mad
     Ok(Some(Made { upstream, tenant, operator, subscription: subscription.id, signing_secret }))
 }
 
-fn ready_line(url: &str, made: Option<Made>) -> Value {
+fn ready_line(url: &str, sandbox_url: &str, sandbox: &Settings, made: Option<Made>) -> Value {
     let mut line = json!({
         "url": url,
         "notify_url": format!("{url}/notify/{UPSTREAM}"),
@@ -111,6 +131,13 @@ fn ready_line(url: &str, made: Option<Made>) -> Value {
         "tenant": { "account": TENANT },
         "api_url": format!("{url}/relay/v1"),
         "bandwidth_url": format!("{url}/api"),
+        "sandbox": {
+            "url": sandbox_url,
+            "account": sandbox.account,
+            "username": sandbox.username,
+            "password": sandbox.password,
+            "site": sandbox.sites.first(),
+        },
     });
     if let Some(made) = made {
         line["upstream"]["username"] = made.upstream.username.into();
@@ -127,8 +154,9 @@ fn ready_line(url: &str, made: Option<Made>) -> Value {
     line
 }
 
-fn introduce(url: &str, made: &Made) {
+fn introduce(url: &str, sandbox_url: &str, sandbox: &Settings, made: &Made) {
     let Login { username, password } = &made.upstream;
+    let site = sandbox.sites.first().map(String::as_str).unwrap_or_default();
     let secret = &made.signing_secret;
     say(format!(
         "Hookline listens on {url}. Ctrl-C stops it.
@@ -162,12 +190,21 @@ The tenant's API: Bandwidth's own at {url}/api/accounts/{TENANT}/..., the relay'
 described in {url}/relay/v1/openapi.json:
 
   curl -u {}:{} {url}/relay/v1/tenants/{TENANT}/notifications
+
+An order that the tenant places through the relay, at a sandbox of Bandwidth ({sandbox_url}, which forgets all when
+this stops); its notifications come by themselves:
+
+  curl -i -u {}:{} -H 'content-type: application/xml' \\
+    --data '<Order><SiteId>{site}</SiteId><AreaCodeSearchAndOrderType><AreaCode>919</AreaCode><Quantity>2</Quantity></AreaCodeSearchAndOrderType></Order>' \\
+    {url}/api/accounts/{TENANT}/orders
 ",
         made.tenant.username,
         made.tenant.password,
         made.operator.username,
         made.operator.password,
         made.subscription,
+        made.tenant.username,
+        made.tenant.password,
         made.tenant.username,
         made.tenant.password,
     ));
