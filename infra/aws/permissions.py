@@ -320,6 +320,14 @@ class Sweep:
         # The last look is a run of its own.
         until("it is let go", ASKED_SECONDS_MAX, lambda: self.roads.minute() or self.refused())
 
+    def ask_bandwidth(self):
+        """As for an upstream whose API may be asked; what it answers is none of this."""
+        at = {"url": self.endpoint.url, "username": "relay", "password": "relay", "gateway": False}
+        self.stack.answer("PUT", f"/relay/v1/upstreams/{ACCOUNT}/api", at)
+        # As if it had never been asked.
+        self.table.delete_item(TableName=self.name, Key={"pk": {"S": "RECONCILE"}, "sk": {"S": ACCOUNT}})
+        self.roads.minute()
+
     # The items of a partition, as DynamoDB writes them.
 
     def items(self, partition: str, prefix: str = "") -> list[dict]:
@@ -382,6 +390,7 @@ class Sweep:
         ("schedule", "Store", "dynamodb:BatchGetItem"): minute_of_an_audit,
         ("schedule", "Store", "dynamodb:UpdateItem"): let_go_of_what_was_held,
         ("schedule", "Store", "dynamodb:DeleteItem"): let_go_of_what_was_held,
+        ("schedule", "UnwrapDataKey"): ask_bandwidth,
         ("schedule", "SendWakes", "WakeQueue"): hurry,
         "api": read,
         ("api", "Store", "dynamodb:BatchGetItem"): list_undelivered,
