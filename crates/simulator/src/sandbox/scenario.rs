@@ -106,8 +106,10 @@ impl Scenario {
         let ready_made = SCENARIOS.iter().find(|(name, _)| *name == name_or_file);
         let text = match ready_made {
             Some((_, text)) => (*text).to_owned(),
-            None => std::fs::read_to_string(Path::new(name_or_file))
-                .with_context(|| format!("no scenario and no file {name_or_file}"))?,
+            None => std::fs::read_to_string(Path::new(name_or_file)).with_context(|| {
+                let names: Vec<_> = SCENARIOS.iter().map(|(name, _)| *name).collect();
+                format!("{name_or_file} is no file, and none of {}", names.join(", "))
+            })?,
         };
         Scenario::read(text.as_bytes()).with_context(|| format!("cannot use {name_or_file}"))
     }

@@ -139,7 +139,10 @@ async fn documents_are_kept_with_what_they_are() {
     let described = "<FileMetaData><DocumentName>bill</DocumentName>\
         <DocumentType>INVOICE</DocumentType></FileMetaData>";
     assert_eq!(account.ask("PUT", &metadata, described).await.status, 200);
-    let list = account.get(&loas).await;
+    let file_data = account.get(&loas).await.child("fileData").cloned().unwrap();
+    assert_eq!(file_data.value("FileName"), Some(uploaded.id().as_str()));
+    assert_eq!(file_data.child("FileMetaData"), None);
+    let list = account.get(&format!("{loas}?metadata=true")).await;
     let shown = list.child("fileData").unwrap().child("FileMetaData").unwrap();
     assert_eq!(shown.value("DocumentName"), Some("bill"));
     assert_eq!(shown.value("DocumentType"), Some("INVOICE"));

@@ -38,7 +38,7 @@ pub(super) fn route(
         return no_such_resource("ErrorResponse");
     };
     match (method, path) {
-        ("GET", []) => return list(&portin.loas),
+        ("GET", []) => return list(&portin.loas, call.parameter("metadata") == Some("true")),
         ("POST", []) => return upload(state, call, order, None),
         _ => {}
     }
@@ -156,11 +156,12 @@ fn download(loa: &Loa) -> Response {
     answer
 }
 
-fn list(loas: &[Loa]) -> Response {
+fn list(loas: &[Loa], with_metadata: bool) -> Response {
     let mut children = vec![Element::leaf("fileCount", loas.len().to_string())];
     children.extend(loas.iter().map(|loa| {
-        let file = Element::leaf("FileName", &loa.file);
-        Element::new("fileData", vec![file, metadata(loa)])
+        let mut file = vec![Element::leaf("FileName", &loa.file)];
+        file.extend(with_metadata.then(|| metadata(loa)));
+        Element::new("fileData", file)
     }));
     children.push(Element::leaf("resultCode", "0"));
     children.push(Element::leaf("resultMessage", "These are the documents"));

@@ -112,6 +112,7 @@ pub static KINDS: &[Kind] = &[
         notified: &["COMPLETE"],
         terminal: &["COMPLETE", "CANCELLED"],
         has_history: false,
+        has_notes: true,
         dates: Dates::Modified,
         form: Form {
             created: &["LnpOrderResponse"],
@@ -361,17 +362,17 @@ pub static KINDS: &[Kind] = &[
     },
     Kind {
         order_type: "emergencyEndpointGroup",
-        path: "emergencyEndpointGroupOrders",
+        path: "emergencyNotificationEndpointOrders",
         course: SHORT,
         detours: &["FAILED"],
         notified: &["COMPLETE", "FAILED"],
         terminal: &["COMPLETE", "FAILED"],
         has_history: false,
         form: Form {
-            created: &["EmergencyEndpointGroupOrderResponse"],
-            got: &["EmergencyEndpointGroupOrderResponse"],
-            list: &["EmergencyEndpointGroupOrders"],
-            entry: "EmergencyEndpointGroupOrder",
+            created: &["EmergencyNotificationEndpointOrderResponse"],
+            got: &["EmergencyNotificationEndpointOrderResponse"],
+            list: &["EmergencyNotificationEndpointOrders"],
+            entry: "EmergencyNotificationEndpointOrder",
             entry_type: "emergency_endpoint_group",
             entry_status: "ProcessingStatus",
             ..FORM
