@@ -63,16 +63,17 @@ pub(crate) fn requested_foc(request: &Element) -> Option<Timestamp> {
 }
 
 impl State {
-    /// What a port-in gets its FOC for: what was asked for, unless that is over, or the time at which
-    /// its script completes it.
+    /// Fixes the date of a port-in: when its script completes it, or later, if that was asked for.
     pub(super) fn firm_order_commitment(&mut self, order: usize, now: Timestamp) {
         let order = &mut self.orders[order];
-        let next = order.script.steps.get(order.script.next);
-        let planned = next.filter(|step| step.state.as_deref() == Some("COMPLETE"));
-        let planned = now + planned.map_or(ACTIVATION, |step| step.after);
-        if let Detail::Portin(portin) = &mut order.detail {
-            let foc = portin.requested_foc.filter(|foc| *foc > now).unwrap_or(planned);
-            portin.actual_foc = Some(foc);
+        let Detail::Portin(portin) = &mut order.detail else { return };
+        let next = order.script.steps.get_mut(order.script.next);
+        let mut completes = next.filter(|step| step.state.as_deref() == Some("COMPLETE"));
+        let planned = now + completes.as_ref().map_or(ACTIVATION, |step| step.after);
+        let foc = portin.requested_foc.unwrap_or(planned).max(planned);
+        portin.actual_foc = Some(foc);
+        if let Some(step) = &mut completes {
+            step.after = now.duration_until(foc);
         }
     }
 

@@ -24,7 +24,8 @@
 //! A step does what it has a field for:
 //!
 //! * `state`, with `code` and `message` for what is said of it. The last state of a `disconnects` is
-//!   found out, whatever it is called here: of the numbers, the last `failing` ones fail too.
+//!   found out, whatever it is called here: of the numbers, the last `failing` ones fail too. A
+//!   port-in completes no earlier than its customer asked for.
 //! * `note`: Bandwidth adds a note.
 //! * `available`: an `orders` is decided as if there were only so many of the numbers that it wants.
 //!   Without a scenario, that is done after a second, with all that there are.

@@ -65,8 +65,9 @@ async fn pages_lead_to_all_orders_the_newest_first() {
 async fn orders_are_listed_by_the_day_they_were_made_and_port_ins_by_their_last_change() {
     let account = Account::new().await;
     account.port_in().await;
-    let back = "<BackOrderRequested>true</BackOrderRequested>";
-    account.place("orders", &number_order("919", 5000, back)).await;
+    let flags = "<BackOrderRequested>true</BackOrderRequested>\
+        <PartialAllowed>true</PartialAllowed>";
+    account.place("orders", &number_order("919", 5000, flags)).await;
     account.step("24h").await;
     account.step("1m").await;
     let new = r#"{"telephone_numbers":["9199999999"]}"#;

@@ -68,7 +68,7 @@ async fn ported(by: &str) -> (Account, String) {
 async fn a_change_begins_the_port_again() {
     let (account, id) = ported("48h").await;
     let supp = "<LnpOrderSupp><CustomerOrderId>C-2</CustomerOrderId><SiteId>744</SiteId>\
-        <RequestedFocDate>2026-04-01T16:30:00Z</RequestedFocDate></LnpOrderSupp>";
+        <RequestedFocDate>2026-03-09T16:30:00Z</RequestedFocDate></LnpOrderSupp>";
     let answered = account.ask("PUT", &format!("portins/{id}"), supp).await;
     assert_eq!(answered.status, 200);
     assert_eq!(answered.xml().value("ProcessingStatus"), Some("REQUESTED_SUPP"));
@@ -77,7 +77,15 @@ async fn a_change_begins_the_port_again() {
     let rest = ["REQUESTED_SUPP", "SUBMITTED", "FOC", "COMPLETE"];
     assert_eq!(account.told("Status")[3..], rest);
     assert_eq!(account.told("CustomerOrderId")[3..], ["C-2"; 4]);
-    assert_eq!(account.told("ActualFocDate")[5], "2026-04-01T16:30:00Z");
+    assert_eq!(account.told("ActualFocDate")[5], "2026-03-09T16:30:00Z");
+    // Nothing of what was planned before comes in between.
+    let dates = [
+        "2026-03-04T10:00:00.000Z",
+        "2026-03-04T10:01:00.000Z",
+        "2026-03-05T10:01:00.000Z",
+        "2026-03-09T16:30:00.000Z",
+    ];
+    assert_eq!(account.told("LastModifiedDate")[3..], dates);
     let order = account.get(&format!("portins/{id}")).await;
     assert_eq!(order.value("SiteId"), Some("744"));
     assert_eq!(order.value("CustomerOrderId"), Some("C-2"));
