@@ -8,7 +8,10 @@ use crate::account::{Account, lnp_order};
 async fn a_port_in_goes_its_way_and_every_state_is_notified() {
     let account = Account::new().await;
     let subscription = account.subscribe("portins").await;
-    let id = account.port_in().await;
+    // Sooner than it can be.
+    let asked = "<RequestedFocDate>2026-03-03T00:00:00Z</RequestedFocDate><SiteId>";
+    let order = lnp_order("9195550100").replace("<SiteId>", asked);
+    let id = account.place("portins", &order).await;
     account.sandbox.run_due().await;
     assert_eq!(account.told("Status"), ["PENDING_DOCUMENTS"]);
     account.step("24h").await;
@@ -78,9 +81,10 @@ async fn a_change_begins_the_port_again() {
     assert_eq!(account.told("Status")[3..], rest);
     assert_eq!(account.told("CustomerOrderId")[3..], ["C-2"; 4]);
     assert_eq!(account.told("ActualFocDate")[5], "2026-03-09T16:30:00Z");
-    // Nothing of what was planned before comes in between.
+    // Nothing of what was planned before comes in between. The new CustomerOrderId is a change of
+    // its own, a millisecond earlier.
     let dates = [
-        "2026-03-04T10:00:00.000Z",
+        "2026-03-04T10:00:00.001Z",
         "2026-03-04T10:01:00.000Z",
         "2026-03-05T10:01:00.000Z",
         "2026-03-09T16:30:00.000Z",
