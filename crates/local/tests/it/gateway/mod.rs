@@ -37,6 +37,7 @@ async fn only_the_name_of_the_account_changes_on_the_way() {
     assert_eq!(asked[0].headers["authorization"], "Basic b3BlcmF0b3IgJiBjbzpvcGVuLXNlc2FtZQ==");
     assert_eq!(asked[0].headers["content-type"], "application/xml");
     assert!(asked[0].headers.get("cookie").is_none());
+    assert_eq!(asked[0].headers["connection"], "close", "none that was kept and may be dead");
     let passed = b"<Order>\xfe <accountId>9900012</accountId><SiteId>5500001</SiteId></Order>\r\n";
     assert_eq!(asked[0].body, passed);
     assert_eq!(asked.len(), 1);
