@@ -66,7 +66,7 @@ impl Gate {
     where
         F: Future<Output = Response> + Send + 'static,
     {
-        let stage = Stage::new(0, None).await;
+        let stage = Box::pin(Stage::new(0, None)).await;
         let asked = Arc::default();
         let script: Script = Arc::new(move |asked| script(asked).boxed());
         let url = serve(Fake { script, asked: Arc::clone(&asked) }).await;
