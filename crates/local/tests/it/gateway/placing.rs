@@ -244,10 +244,10 @@ async fn nothing_is_placed_that_could_not_be_noted_before() {
 async fn the_id_of_an_order_is_in_its_location_or_in_the_body() {
     let check = async |location: &str, body: &'static str, status: u16, owned: &str| {
         let location = location.to_owned();
-        let gate = Gate::new(move |_| {
+        let gate = Box::pin(Gate::new(move |_| {
             let head = [("location", location.clone())];
             std::future::ready((StatusCode::CREATED, head, body).into_response())
-        })
+        }))
         .await;
         let said = gate.ask("POST", "/csrs", "<Csr/>").await;
         assert_eq!(said.status, status, "{body}");
