@@ -16,7 +16,8 @@ pub(crate) struct Options {
     /// Bandwidth's account id
     #[arg(long)]
     account: String,
-    /// What changed from then on, two years back at most. One that was broken off goes on where it was
+    /// What changed from then on, 90 days back at most, as long as events are kept. One that was
+    /// broken off goes on where it was, whatever its span
     #[arg(long)]
     since: Timestamp,
     /// Questions to Bandwidth in a minute

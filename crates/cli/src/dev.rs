@@ -81,7 +81,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     }
     let running = local::serve(world.clone(), options.listen).await?;
     let url = format!("http://{}", running.address);
-    let settings = Settings { account: SANDBOX.into(), ..Settings::new(Clock::system()) };
+    // Ids come from the seed, and those of earlier starts stand in the data.
+    let seed = Clock::system().now().as_millisecond().unsigned_abs();
+    let settings = Settings { account: SANDBOX.into(), seed, ..Settings::new(Clock::system()) };
     let sandbox = Sandbox::new(settings.clone());
     let listener = TcpListener::bind(options.sandbox).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.sandbox))?;

@@ -1,6 +1,6 @@
 //! `hookline upstream`: what is to be done at Bandwidth for an account of it.
 
-use domain::connect::{Change, is_settled};
+use domain::connect::{Change, Told, is_settled};
 use relay::connect::Connection;
 
 use crate::output::say;
@@ -50,18 +50,32 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         return Ok(());
     }
     let login = connection.renew(clock.now()).await?;
-    let (mut done, mut refused) = (0, 0);
+    let (mut done, mut refused, mut stale) = (0, 0, Vec::new());
     for change in &connection.plan {
-        match connection.make(change, &login).await? {
-            Ok(()) => done += 1,
-            Err(why) => {
-                refused += 1;
-                say(format!("refused: {}: {why}", line(change)));
-            }
+        if let Change::Delete { told, .. } = change
+            && stale.contains(told)
+        {
+            // The other one may be of no use.
+            continue;
+        }
+        let Err(why) = connection.make(change, &login).await? else {
+            done += 1;
+            continue;
+        };
+        refused += 1;
+        say(format!("refused: {}: {why}", line(change)));
+        if let Change::Keep { told, .. } | Change::Repair { told, .. } = change {
+            stale.push(*told);
         }
     }
     say(format!("{done} done, {refused} refused"));
     anyhow::ensure!(done > 0, "Bandwidth refused all of it");
+    let names: Vec<_> = stale.into_iter().map(Told::name).collect();
+    anyhow::ensure!(
+        names.is_empty(),
+        "what these present is accepted for 24 hours only, so run this again: {}",
+        names.join(", ")
+    );
     Ok(())
 }
 

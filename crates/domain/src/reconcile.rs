@@ -81,9 +81,10 @@ pub fn notification(
     line: &Stated,
     order: &Described,
 ) -> Notification {
-    // Bandwidth lists them once the order has come to its end.
-    let is_end = is_terminal(order_type, &line.status);
-    let numbers = if is_end { order.numbers.clone() } else { Vec::new() };
+    // Bandwidth lists them once the order has come to a good end, or to one that is good in part.
+    let is_bad = ["FAILED", "CANCELLED"].iter().any(|bad| line.status.eq_ignore_ascii_case(bad));
+    let is_good = is_terminal(order_type, &line.status) && !is_bad;
+    let numbers = if is_good { order.numbers.clone() } else { Vec::new() };
     let foc = same_type(order_type, "portins") && line.status.eq_ignore_ascii_case("FOC");
     Notification {
         order: Some(Order {

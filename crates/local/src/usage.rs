@@ -58,7 +58,7 @@ pub const AUDITED_NOTIFICATION: Usage = Usage { read: 0.5, ..Usage::NONE };
 pub const AUDITED_DELIVERY: Usage = Usage { read: 0.5, ..Usage::NONE };
 
 /// A minute in which nothing happens.
-pub const MINUTE: Usage = Usage { write: 1.0, read: 6.0, schedule: 1.0, ..Usage::NONE };
+pub const MINUTE: Usage = Usage { write: 1.0, read: 6.5, schedule: 1.0, ..Usage::NONE };
 
 /// More for a day: the audit of nothing, with one tenant.
 pub const AUDIT: Usage = Usage { write: 2.0, read: 2.0, ..Usage::NONE };

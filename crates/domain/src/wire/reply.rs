@@ -99,6 +99,10 @@ pub fn history(body: &[u8]) -> Result<Vec<Stated>, Malformed> {
         })
     });
     let mut lines: Vec<_> = lines.collect();
+    // Where the newest comes first, it does so among those of one time too.
+    if lines.first().zip(lines.last()).is_some_and(|(first, last)| first.at > last.at) {
+        lines.reverse();
+    }
     lines.sort_by_key(|line| line.at);
     Ok(lines)
 }

@@ -32,7 +32,7 @@ mod budget {
     pub(super) const NOTHING_REMEMBERED: Usage = Usage { read: 8.5, ..ONE_SUBSCRIBER };
     pub(super) const IDLE_MONTH: Usage = Usage {
         write: 44_000.0,
-        read: 263_000.0,
+        read: 285_000.0,
         queue: 2_000_000.0,
         schedule: 43_800.0,
         ..Usage::NONE

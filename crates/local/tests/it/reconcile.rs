@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use relay::bandwidth;
 use relay::reconcile::{self, ASKS_A_MINUTE};
 use relay::setup::{self, Wanted};
+use relay::store::StoreError;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -27,6 +28,8 @@ struct Fake {
     asked: Arc<Mutex<Vec<String>>>,
     /// Answers 429, and when to come back.
     limited: Arc<Mutex<Option<Timestamp>>>,
+    /// Paths that are answered with this status.
+    broken: Arc<Mutex<Option<(&'static str, u16)>>>,
 }
 
 /// Orders of one page: fewer than are asked for.
@@ -109,6 +112,11 @@ async fn answer(State(fake): State<Fake>, request: Request) -> Response {
     if let Some(reset) = *fake.limited.lock().unwrap() {
         let reset = [("X-RateLimit-Reset", reset.as_second().to_string())];
         return (StatusCode::TOO_MANY_REQUESTS, reset).into_response();
+    }
+    if let Some((_, status)) = fake.broken.lock().unwrap().filter(|(path, _)| {
+        below.ends_with(path) || (path.ends_with("?") && below.starts_with(path))
+    }) {
+        return StatusCode::from_u16(status).unwrap().into_response();
     }
     let (path, query) = below.split_once('?').unwrap_or((&below, ""));
     let segments: Vec<_> = path.split('/').collect();
@@ -196,7 +204,12 @@ async fn an_order_without_a_history_is_known_by_its_state_of_now() {
 
 /// The stage's upstream is asked once.
 async fn ask(stage: &Stage) {
-    reconcile::run(&stage.world.schedule.reconcile).await.unwrap();
+    run(stage).await.unwrap();
+}
+
+async fn run(stage: &Stage) -> Result<u64, StoreError> {
+    let ends_at = stage.clock.now() + minutes(1);
+    reconcile::run(&stage.world.schedule.reconcile, ends_at).await
 }
 
 #[tokio::test]
@@ -268,8 +281,9 @@ async fn a_tenant_is_told_once_when_orders_change_and_no_notification_comes() {
     let silent = domain::subscription::Topic::EventType("upstream.silent".into());
     let wanted = Wanted { topic: silent, ..Wanted::everything(TENANT, &stage.endpoint.url()) };
     subscribe(&stage.world, wanted).await;
-    let orders = (0..20).map(|n| port(&format!("a-{n:03}"), &[("SUBMITTED", n)])).collect();
-    Fake::of(&stage, orders).await;
+    // The newest first, as lists have it.
+    let order = |n| port(&format!("a-{n:03}"), &[("SUBMITTED", n)]);
+    Fake::of(&stage, (0..20).rev().map(order).collect()).await;
     stage.run_for(minutes(40)).await;
     let told = stage.endpoint.received();
     let events: Vec<_> = told.iter().filter(|one| !text_of(one, "EventType").is_empty()).collect();
@@ -288,11 +302,65 @@ async fn a_table_that_fails_in_between_leaves_nothing_out() {
         stage
             .aws
             .inject(move |made| (made.number >= call).then_some(simulator::aws::Fault::Refuse));
-        assert!(reconcile::run(&stage.world.schedule.reconcile).await.is_err());
+        assert!(run(&stage).await.is_err());
         stage.aws.heal();
     }
     ask(&stage).await;
     stage.run_for(minutes(5)).await;
     let told = arrived(&stage).into_iter().filter(|status| status == "SUBMITTED");
     assert_eq!(told.count(), 10);
+}
+
+#[tokio::test]
+async fn an_order_without_a_history_that_only_gets_a_note_is_told_nothing_again() {
+    let stage = Stage::new(0, None).await;
+    let order = |second| ("disconnects", ORDER.to_owned(), "", vec![("COMPLETE", second)]);
+    let fake = Fake::of(&stage, vec![order(5)]).await;
+    stage.post_accepted(&state("COMPLETE", 5).replace("portins", "disconnects")).await;
+    stage.run_for(minutes(30)).await;
+    *fake.orders.lock().unwrap() = vec![order(3_600)];
+    stage.run_for(minutes(90)).await;
+    assert_eq!(arrived(&stage), ["COMPLETE"]);
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_record_is_not_told_again() {
+    let stage = Stage::new(0, None).await;
+    let day = 24 * 3_600;
+    let states = [("SUBMITTED", -95 * day), ("FOC", -day / 2)];
+    Fake::of(&stage, vec![port(ORDER, &states)]).await;
+    stage.run_for(minutes(5)).await;
+    assert_eq!(arrived(&stage), ["FOC"]);
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_holds_up_neither_other_orders_nor_other_types() {
+    for broken in ["a-1/history", "portins/a-1", "portins?"] {
+        let stage = Stage::new(0, None).await;
+        let last = ("csrs", "a-3".to_owned(), "", vec![("COMPLETE", 9)]);
+        let orders = vec![port("a-1", &[("FOC", 5)]), port("a-2", &[("EXCEPTION", 7)]), last];
+        let fake = Fake::of(&stage, orders).await;
+        *fake.broken.lock().unwrap() = Some((broken, 500));
+        stage.run_for(SignedDuration::from_hours(4)).await;
+        let expected: &[_] = match broken {
+            "portins?" => &["COMPLETE"],
+            _ => &["EXCEPTION", "COMPLETE"],
+        };
+        assert_eq!(arrived(&stage), expected, "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_is_nobodys_until_it_can() {
+    let stage = Stage::new(0, None).await;
+    let rules = vec![Rule { prefix: "c-".into(), tenant: TENANT.into() }];
+    setup::upstream(&stage.world.store, UPSTREAM, Some("5500009"), rules).await.unwrap();
+    let fake = Fake::of(&stage, vec![port(ORDER, &[("FOC", 5)])]).await;
+    let itself = "portins/1b9a2c44-8a1b-4f0e-9a57-9b1b6d5e7c02";
+    *fake.broken.lock().unwrap() = Some((itself, 404));
+    stage.run_for(minutes(18)).await;
+    assert!(fake.asked().iter().any(|path| path.ends_with(ORDER)));
+    *fake.broken.lock().unwrap() = None;
+    stage.run_for(minutes(30)).await;
+    assert_eq!(arrived(&stage), ["FOC"], "and not the default tenant");
 }

@@ -19,6 +19,8 @@ pub(super) struct Asker<'a> {
     ends_at: Timestamp,
     /// States that became events.
     pub(super) found: u64,
+    /// Whether silence is told of: not of a time long past.
+    pub(super) listens: bool,
 }
 
 /// Why work does not go on now.
@@ -31,6 +33,8 @@ pub(super) enum Trouble {
         until: Option<Timestamp>,
         why: &'static str,
     },
+    /// This very question has no good answer, for whatever reason; others may have.
+    Question(String),
     Store(StoreError),
 }
 
@@ -47,7 +51,7 @@ impl<'a> Asker<'a> {
         asks: u32,
         ends_at: Timestamp,
     ) -> Asker<'a> {
-        Asker { reconcile, upstream, asks_left: asks, ends_at, found: 0 }
+        Asker { reconcile, upstream, asks_left: asks, ends_at, found: 0, listens: true }
     }
 
     pub(super) fn asks_left(&self) -> u32 {
@@ -60,7 +64,7 @@ impl<'a> Asker<'a> {
         if is_late || self.asks_left < asks { Err(Trouble::Spent) } else { Ok(()) }
     }
 
-    /// The body of a good answer; `None` where there is nothing at that path for this account.
+    /// The body of a good answer; `None` where Bandwidth knows nothing of that path.
     pub(super) async fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>, Trouble> {
         self.can_ask(1)?;
         let refused = |why| Trouble::Upstream { until: None, why };
@@ -70,15 +74,16 @@ impl<'a> Asker<'a> {
         let asked = self.reconcile.bandwidth.ask(&self.upstream.account, access, ask).await;
         let answer = match asked {
             Ok(answer) => answer,
-            Err(AskError::TooLong) => return Ok(None),
+            Err(AskError::Store(error)) => return Err(Trouble::Store(error)),
+            Err(error @ AskError::TooLong) => return Err(Trouble::Question(error.to_string())),
             Err(error) => {
                 tracing::warn!(?error, "a question to Bandwidth failed");
-                return Err(refused("it is out of reach"));
+                return Err(refused("it cannot be asked"));
             }
         };
         match answer.status {
             200 => Ok(Some(answer.body)),
-            204 | 400 | 403 | 404 | 405 => Ok(None),
+            204 | 404 => Ok(None),
             401 => Err(refused("it does not know our credentials")),
             429 => {
                 let reset = answer.headers.get("x-ratelimit-reset");
@@ -88,7 +93,7 @@ impl<'a> Asker<'a> {
                 let until = reset.map(|at| at.min(latest));
                 Err(Trouble::Upstream { until, why: "it was asked too often" })
             }
-            _ => Err(refused("it answers with errors")),
+            status => Err(Trouble::Question(format!("the answer is {status}"))),
         }
     }
 }

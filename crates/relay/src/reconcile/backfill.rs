@@ -6,14 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ask::{Asker, Trouble};
 use super::{GRACE, Reconcile, pause, sweep};
-use crate::store::{Pass, Progress, StoreError, Sweep};
+use crate::store::{Pass, Progress, RETENTION, StoreError, Sweep};
 
 /// Questions of one step, which is over within so long.
 const ASKS_A_STEP: u32 = 3;
 const STEP_MAX: SignedDuration = SignedDuration::from_mins(2);
-
-/// Bandwidth lists what changed within two years.
-const SINCE_MAX: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 
 /// A backfill that goes on where an earlier one was left.
 pub struct Backfill {
@@ -62,7 +59,8 @@ pub struct Sum {
 }
 
 impl Backfill {
-    /// Of everything that changed since then. One that was left goes on, whatever its span.
+    /// Of everything that changed since then, but for what is older than events are kept: nobody could
+    /// say whether it was told. One that was left goes on, whatever its span.
     pub async fn new(
         reconcile: Reconcile,
         account: &str,
@@ -76,7 +74,7 @@ impl Backfill {
         let now = reconcile.clock.now();
         let left = reconcile.store().progress(account, Pass::Backfill).await?;
         let sweep = left.and_then(|left| left.sweep);
-        let sweep = sweep.unwrap_or_else(|| Sweep::new(since.max(now - SINCE_MAX), now - GRACE));
+        let sweep = sweep.unwrap_or_else(|| Sweep::new(since.max(now - RETENTION), now - GRACE));
         let progress = Progress { sweep: Some(sweep.clone()), ..Progress::since(since) };
         Ok(Backfill { reconcile, upstream: Upstream::clone(&upstream), progress, sweep })
     }
@@ -95,6 +93,7 @@ impl Backfill {
     pub async fn step(&mut self) -> Result<Step, StoreError> {
         let now = self.reconcile.clock.now();
         let mut asker = Asker::new(&self.reconcile, &self.upstream, ASKS_A_STEP, now + STEP_MAX);
+        asker.listens = false;
         let stepped = sweep::step(&mut asker, &mut self.progress).await;
         let asks = ASKS_A_STEP - asker.asks_left();
         let wait = match stepped {
@@ -103,7 +102,7 @@ impl Backfill {
                 self.progress.failures += 1;
                 Some((until.unwrap_or(now + pause(self.progress.failures)), why))
             }
-            Ok(()) | Err(Trouble::Spent) => {
+            Ok(()) | Err(Trouble::Spent | Trouble::Question(_)) => {
                 self.progress.failures = 0;
                 None
             }

@@ -14,7 +14,7 @@ mod silence;
 mod sweep;
 
 use domain::upstream::Upstream;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
@@ -31,8 +31,9 @@ pub const ASKS_A_MINUTE: u32 = 60;
 /// Of those, at most so many are spent on open orders, three each, so that sweeps go on.
 const WATCHED_A_RUN: u16 = 10;
 
-/// A run ends after this, so that the next minute's does not meet it.
-const RUN_MAX: SignedDuration = SignedDuration::from_secs(40);
+/// Nothing is asked later than this after `schedule` has begun, so that an answer, which may take 10 s,
+/// comes within the minute that it has.
+pub(crate) const RUN_MAX: SignedDuration = SignedDuration::from_secs(40);
 
 /// Upstreams that are asked at once.
 const UPSTREAMS_AT_ONCE: usize = 8;
@@ -57,18 +58,31 @@ impl Reconcile {
     }
 }
 
-/// A minute's worth, for every upstream that can be asked; answers how many states were found.
-pub async fn run(reconcile: &Reconcile) -> Result<u64, StoreError> {
-    let upstreams = reconcile.store().all_upstreams().await?;
-    let with_api = upstreams.into_iter().filter(|upstream| upstream.api.is_some());
-    futures::stream::iter(with_api)
-        .map(async |upstream| one(reconcile, &upstream).await)
+/// A minute's worth, for every upstream that can be asked, until then; answers how many states were
+/// found.
+pub async fn run(reconcile: &Reconcile, ends_at: Timestamp) -> Result<u64, StoreError> {
+    let mut upstreams = reconcile.store().all_upstreams().await?;
+    upstreams.retain(|upstream| upstream.api.is_some());
+    if !upstreams.is_empty() {
+        // Each minute another one comes first, should there be too many for one.
+        let minute = reconcile.clock.now().as_second().unsigned_abs() / 60;
+        let first = minute % upstreams.len() as u64;
+        upstreams.rotate_left(usize::try_from(first).unwrap_or_default());
+    }
+    let asked: Vec<_> = futures::stream::iter(upstreams)
+        .map(async |upstream| one(reconcile, &upstream, ends_at).await)
         .buffer_unordered(UPSTREAMS_AT_ONCE)
-        .try_fold(0, async |sum, found| Ok(sum + found))
-        .await
+        .collect()
+        .await;
+    // None is held up by the others.
+    asked.into_iter().sum()
 }
 
-async fn one(reconcile: &Reconcile, upstream: &Upstream) -> Result<u64, StoreError> {
+async fn one(
+    reconcile: &Reconcile,
+    upstream: &Upstream,
+    ends_at: Timestamp,
+) -> Result<u64, StoreError> {
     let account = &upstream.account;
     let now = reconcile.clock.now();
     let stood = reconcile.store().progress(account, Pass::Standing).await?;
@@ -76,31 +90,35 @@ async fn one(reconcile: &Reconcile, upstream: &Upstream) -> Result<u64, StoreErr
     if progress.not_before.is_some_and(|at| now < at) {
         return Ok(0);
     }
-    let mut asker = Asker::new(reconcile, upstream, ASKS_A_MINUTE, now + RUN_MAX);
+    let mut asker = Asker::new(reconcile, upstream, ASKS_A_MINUTE, ends_at);
     let worked = work(&mut asker, &mut progress).await;
     let found = asker.found;
-    match worked {
-        Ok(()) => (progress.not_before, progress.failures) = (None, 0),
-        Err(Trouble::Spent) => progress.failures = 0,
+    let outcome = match worked {
+        Ok(()) | Err(Trouble::Spent) => {
+            (progress.not_before, progress.failures) = (None, 0);
+            Ok(found)
+        }
         Err(Trouble::Upstream { until, why }) => {
             progress.failures += 1;
             let until = until.unwrap_or(now + pause(progress.failures));
             progress.not_before = Some(until);
-            tracing::warn!(upstream = %account, why, %until, "Bandwidth cannot be asked");
+            tracing::warn!(upstream = %account, why, %until, "Bandwidth is asked later");
+            Ok(found)
         }
-        Err(Trouble::Store(error)) => {
-            // What was reached is kept, so that a page that breaks does not undo those before it.
-            reconcile.store().put_progress(account, Pass::Standing, &progress).await?;
-            return Err(error);
+        Err(Trouble::Question(why)) => {
+            tracing::error!(upstream = %account, why, "Bandwidth has no answer");
+            Ok(found)
         }
-    }
+        Err(Trouble::Store(error)) => Err(error),
+    };
+    // What was reached is kept, whatever came after it.
     if stood.as_ref() != Some(&progress) {
         reconcile.store().put_progress(account, Pass::Standing, &progress).await?;
     }
     if found > 0 {
         tracing::warn!(upstream = %account, found, "Bandwidth knew of states that no notification told");
     }
-    Ok(found)
+    outcome
 }
 
 async fn work(asker: &mut Asker<'_>, progress: &mut Progress) -> Result<(), Trouble> {

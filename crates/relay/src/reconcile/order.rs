@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ask::{Asker, Trouble};
 use super::{GRACE, silence};
 use crate::fanout::owner_now;
-use crate::store::{Listed, Page, Progress, StoreError, StoredEvent, Watched};
+use crate::store::{Listed, Page, Progress, RETENTION, StoreError, StoredEvent, Watched};
 
 /// Questions about one order: its history, and the order itself.
 const ASKS: u32 = 2;
@@ -20,6 +20,9 @@ const SAME_CHANGE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Events of an order that are read at once.
 const EVENTS: u16 = 200;
+
+/// An order about which Bandwidth has no answer is asked about again after this.
+const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Asks about the open orders that are overdue.
 pub(super) async fn overdue(
@@ -38,55 +41,77 @@ pub(super) async fn overdue(
             continue;
         };
         let listed = Listed { id: record.order_id, changed_at: None };
-        let status = about(asker, progress, kind, &listed, now - GRACE).await?;
-        let is_open = status.as_deref().filter(|status| !is_terminal(order_type, status));
-        let again = is_open.map(|status| now + usual_stay(order_type, status));
+        let again = match about(asker, progress, kind, &listed, now - GRACE).await {
+            Ok(None) => None,
+            Ok(Some(About { is_new: true, .. })) => Some(now + GRACE),
+            Ok(Some(About { status, .. })) if is_terminal(order_type, &status) => None,
+            Ok(Some(About { status, .. })) => Some(now + usual_stay(order_type, &status)),
+            Err(Trouble::Question(why)) => {
+                tracing::error!(upstream = %account, order = %subject, why, "Bandwidth does not say how an order is");
+                Some(now + AGAIN)
+            }
+            Err(trouble) => return Err(trouble),
+        };
         store.watch(&account, &order, again).await?;
     }
     Ok(())
 }
 
-/// Asks about one order, and puts an event for each state before `until` that the record lacks; answers
-/// the state in which the order is, or `None` where Bandwidth does not know the order.
+/// How an order is.
+pub(super) struct About {
+    status: String,
+    /// A change is so new that its notification may be on its way.
+    is_new: bool,
+}
+
+/// Asks about one order, and puts an event for each state before `until` that the record lacks; `None`
+/// where Bandwidth does not know the order.
 pub(super) async fn about(
     asker: &mut Asker<'_>,
     progress: &mut Progress,
     kind: Kind,
     listed: &Listed,
     until: Timestamp,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Option<About>, Trouble> {
     asker.can_ask(ASKS)?;
     let order_id = &listed.id;
     let path = format!("/{}/{order_id}", kind.path());
     let mut history = match kind.has_history() {
-        true => asker.get(&format!("{path}/history")).await?.map(|body| wire::stated(&body)),
-        false => None,
+        true => history(asker, &path).await?,
+        false => Vec::new(),
     };
-    if let Some(Err(error)) = &history {
-        tracing::error!(%error, order = order_id, "a history cannot be read");
-        history = None;
-    }
-    let mut history = history.and_then(Result::ok).unwrap_or_default();
     let mut described = None;
-    if history.is_empty() {
+    let is_history = !history.is_empty();
+    if !is_history {
         // Then its state of now is all that can be known.
-        described = describe(asker, kind, &path, order_id).await?;
-        history.extend(described.as_ref().and_then(|order| stated(order, listed)));
+        described = describe(asker, kind, &path).await?;
+        history.extend(described.as_ref().and_then(|order| now_of(order, listed)));
     }
     let Some(last) = history.last().cloned() else { return Ok(None) };
     let order_type = kind.order_type().name;
     let events = events(asker, order_id).await?;
     silence::heard(progress, &events);
     let told: Vec<_> = events.iter().filter_map(told).collect();
-    let missing = missing(order_type, &history, &told).into_iter().filter(|line| line.at < until);
+    // Its date is that of the last change, whatever changed.
+    let is_known = |one: &Told| one.status.eq_ignore_ascii_case(&last.status);
+    if !is_history && told.last().is_some_and(is_known) {
+        return Ok(Some(About { status: last.status, is_new: false }));
+    }
+    let missing = missing(order_type, &history, &told);
+    let is_new = missing.iter().any(|line| line.at >= until);
+    // What is older may have been told, and no longer be on record.
+    let from = asker.reconcile.clock.now() - RETENTION;
+    let missing = missing.into_iter().filter(|line| (from..until).contains(&line.at));
     let missing: Vec<_> = missing.cloned().collect();
+    let about = About { status: last.status.clone(), is_new };
     if missing.is_empty() {
-        return Ok(Some(last.status));
+        return Ok(Some(about));
     }
     if described.is_none() {
-        described = describe(asker, kind, &path, order_id).await?;
+        described = describe(asker, kind, &path).await?;
     }
-    let described = described.unwrap_or_default();
+    // Without it nobody could say whose the order is.
+    let described = described.ok_or_else(|| Trouble::Question("it has only a history".into()))?;
     for mut line in missing {
         // The date that a notification of it would bear.
         if line == last
@@ -98,27 +123,26 @@ pub(super) async fn about(
         let told = notification(order_type, order_id, &line, &described);
         put(asker, progress, &told).await?;
     }
-    Ok(Some(last.status))
+    Ok(Some(about))
+}
+
+async fn history(asker: &mut Asker<'_>, path: &str) -> Result<Vec<Stated>, Trouble> {
+    let Some(body) = asker.get(&format!("{path}/history")).await? else { return Ok(Vec::new()) };
+    wire::stated(&body).map_err(|error| Trouble::Question(error.to_string()))
 }
 
 async fn describe(
     asker: &mut Asker<'_>,
     kind: Kind,
     path: &str,
-    order_id: &str,
 ) -> Result<Option<Described>, Trouble> {
     let Some(body) = asker.get(path).await? else { return Ok(None) };
-    match wire::described(kind, &body) {
-        Ok(described) => Ok(Some(described)),
-        Err(error) => {
-            tracing::error!(%error, order = order_id, "an order cannot be read");
-            Ok(None)
-        }
-    }
+    let described = wire::described(kind, &body);
+    described.map(Some).map_err(|error| Trouble::Question(error.to_string()))
 }
 
 /// The one line that is known of an order without a history. Of some types only lists tell the date.
-fn stated(described: &Described, listed: &Listed) -> Option<Stated> {
+fn now_of(described: &Described, listed: &Listed) -> Option<Stated> {
     let at = described.last_modified.or(listed.changed_at)?;
     Some(Stated { status: described.status.clone()?, at, note: None })
 }

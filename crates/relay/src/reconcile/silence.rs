@@ -28,9 +28,11 @@ pub(super) async fn unheard(
     event: &StoredEvent,
     owner: Option<&str>,
 ) -> Result<(), Trouble> {
-    let at = event.key.at();
-    let unheard = progress.unheard.get_or_insert(Unheard { since: at, states: 0 });
-    unheard.since = unheard.since.min(at);
+    if !asker.listens {
+        return Ok(());
+    }
+    // It stays, whatever older is found: by it the tenants are told once.
+    let unheard = progress.unheard.get_or_insert(Unheard { since: event.key.at(), states: 0 });
     unheard.states += 1;
     if unheard.states < SILENT_AFTER {
         return Ok(());

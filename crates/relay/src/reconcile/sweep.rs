@@ -18,6 +18,10 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// Orders of one page: what is left of it is kept in the table, and 500 ids have 20 KB.
 const PAGE: u32 = 500;
 
+/// A question that was in vain so often, with a pause each time, is passed over. Until then a list is
+/// begun anew.
+const FAILURES_MAX: u32 = 5;
+
 /// Bandwidth's word for the first page.
 const FIRST: &str = "1";
 
@@ -38,9 +42,36 @@ pub(super) async fn go_on(asker: &mut Asker<'_>, progress: &mut Progress) -> Res
 /// One order, or one page of a list. At the end the sweep is gone, and `through` is where it led.
 pub(super) async fn step(asker: &mut Asker<'_>, progress: &mut Progress) -> Result<(), Trouble> {
     let Some(mut sweep) = progress.sweep.clone() else { return Ok(()) };
+    match take(asker, progress, &mut sweep).await {
+        Ok(()) => sweep.failures = 0,
+        Err(Trouble::Question(why)) => {
+            sweep.failures += 1;
+            if sweep.failures < FAILURES_MAX {
+                if sweep.orders.is_empty() {
+                    sweep.page = Some(FIRST.into());
+                }
+                progress.put(sweep);
+                return Err(Trouble::Upstream { until: None, why: "a question has no answer" });
+            }
+            // What cannot be answered is not to hold up the rest.
+            let order = sweep.orders.last().map(|order| order.id.clone());
+            let (upstream, order_type) = (&asker.upstream.account, &sweep.order_type);
+            tracing::error!(%upstream, order_type, order, why, "Bandwidth does not say what changed");
+            sweep.pass_over();
+        }
+        Err(trouble) => return Err(trouble),
+    }
+    progress.put(sweep);
+    Ok(())
+}
+
+async fn take(
+    asker: &mut Asker<'_>,
+    progress: &mut Progress,
+    sweep: &mut Sweep,
+) -> Result<(), Trouble> {
     let Some(kind) = Kind::of(&sweep.order_type) else {
         sweep.next_type();
-        progress.put(sweep);
         return Ok(());
     };
     if let Some(listed) = sweep.orders.last().cloned() {
@@ -49,8 +80,8 @@ pub(super) async fn step(asker: &mut Asker<'_>, progress: &mut Progress) -> Resu
         sweep.found += asker.found - found;
         sweep.asked_about += 1;
         sweep.orders.pop();
-    } else if let Some(page) = sweep.page.take() {
-        let Listing { orders, next, .. } = list(asker, kind, &sweep, &page).await?;
+    } else if let Some(page) = sweep.page.clone() {
+        let Listing { orders, next, .. } = list(asker, kind, sweep, &page).await?;
         // One that changed after that belongs to the next sweep.
         let within = |at: Timestamp| (sweep.from..sweep.until).contains(&at);
         let mut orders: Vec<_> = orders
@@ -65,7 +96,6 @@ pub(super) async fn step(asker: &mut Asker<'_>, progress: &mut Progress) -> Resu
     } else {
         sweep.next_type();
     }
-    progress.put(sweep);
     Ok(())
 }
 
@@ -75,14 +105,17 @@ async fn list(
     sweep: &Sweep,
     page: &str,
 ) -> Result<Listing, Trouble> {
+    // In which time zone Bandwidth's days begin is not documented.
     let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-    let changed = kind.changed(day(sweep.from), day(sweep.until));
+    let (from, until) = (day(sweep.from), day(sweep.until));
+    let changed = kind.changed(from.yesterday().unwrap_or(from), until.tomorrow().unwrap_or(until));
     let path = format!("/{}?page={page}&size={PAGE}&{changed}", kind.path());
-    let Some(body) = asker.get(&path).await? else { return Ok(Listing::default()) };
-    Ok(wire::listing(&body).unwrap_or_else(|error| {
-        tracing::error!(%error, kind = kind.path(), "a list of orders cannot be read");
-        Listing::default()
-    }))
+    match asker.get(&path).await? {
+        Some(body) => wire::listing(&body).map_err(|error| Trouble::Question(error.to_string())),
+        None if page == FIRST => Ok(Listing::default()),
+        // The order with which it began is no longer in the list.
+        None => Err(Trouble::Question("the page has gone".into())),
+    }
 }
 
 impl Sweep {
@@ -94,9 +127,18 @@ impl Sweep {
             order_type: first.into(),
             page: Some(FIRST.into()),
             orders: Vec::new(),
+            failures: 0,
             listed: 0,
             asked_about: 0,
             found: 0,
+        }
+    }
+
+    /// Leaves out the order that is being asked about, or what is left of the list.
+    fn pass_over(&mut self) {
+        self.failures = 0;
+        if self.orders.pop().is_none() {
+            self.next_type();
         }
     }
 

@@ -68,9 +68,10 @@ pub async fn run(schedule: &Schedule) -> Result<usize, ScheduleError> {
     // Neither is held up by the other.
     let breakers = breakers::run(schedule).await;
     let jobs = jobs::run(schedule).await;
-    reconcile::run(&schedule.reconcile).await?;
+    let reconciled = reconcile::run(&schedule.reconcile, now + reconcile::RUN_MAX).await;
     jobs?;
     breakers?;
+    reconciled?;
     Ok(woken)
 }
 

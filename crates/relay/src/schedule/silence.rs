@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Schedule, ScheduleError};
 use crate::operational::{self, tell};
-use crate::store::Page;
+use crate::store::{FeedEntry, Page};
 
 /// A weekend passes without a notification, and so may a holiday beside it.
 const SILENT_AFTER: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -46,7 +46,9 @@ async fn last_heard(
     let page = Page { limit: LOOKED_AT, newest_first: true, ..Page::default() };
     let (entries, _) = schedule.store.feed(tenant, page).await?;
     let mut last_heard = BTreeMap::new();
-    for entry in entries.into_iter().filter(|entry| entry.upstream != operational::RELAY) {
+    // What was found by asking was not sent.
+    let sent = |entry: &FeedEntry| entry.upstream != operational::RELAY && !entry.reconciled;
+    for entry in entries.into_iter().filter(sent) {
         last_heard.entry(entry.upstream).or_insert(entry.received_at);
     }
     Ok(last_heard)

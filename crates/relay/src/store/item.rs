@@ -12,7 +12,7 @@ use super::key::Key;
 
 /// Events and feed entries are kept this long, and deliveries from when they are finished: a quarter in
 /// which an order can be looked up and replayed.
-pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
+pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Version of the item shapes written here, and the newest that is read.
 ///

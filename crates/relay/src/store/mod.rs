@@ -44,6 +44,7 @@ pub use delivery::{Finish, Parked, Put, Settled};
 pub use event::StoredEvent;
 pub use feed::FeedEntry;
 pub(crate) use idempotency::{ANSWER_KEPT, Remembered, RememberedAnswer};
+pub(crate) use item::RETENTION;
 pub use job::{Job, ReplayFilter, Work};
 pub use key::Lane;
 pub(crate) use ledger::{Decision, ScanCursor};

@@ -38,6 +38,9 @@ pub(crate) struct Sweep {
     pub(crate) page: Option<String>,
     /// Orders of the last page that are still to be asked about.
     pub(crate) orders: Vec<Listed>,
+    /// How often the question at hand was in vain.
+    #[serde(default)]
+    pub(crate) failures: u32,
     /// What there is, as far as lists have said, and what was asked about.
     pub(crate) listed: u64,
     pub(crate) asked_about: u64,
