@@ -215,6 +215,10 @@ impl State {
             "portins" | "orders" => self.numbers.extend(order.completed.iter().cloned()),
             _ => self.numbers.retain(|number| !order.completed.contains(number)),
         }
+        // What is ported out belongs to another carrier.
+        if order.kind.order_type == "disconnects" {
+            self.inventory.put_back(&order.completed);
+        }
         match &order.detail {
             Detail::Numbers(numbers) => numbers.named.clone(),
             _ => order.completed.clone(),

@@ -94,3 +94,18 @@ async fn what_is_wrong_with_an_order_is_said_and_nothing_is_kept_of_it() {
     assert!(answered.body.contains("<Code>5016</Code>"), "{}", answered.body);
     assert!(account.sandbox.orders().is_empty());
 }
+
+#[tokio::test]
+async fn a_number_that_was_disconnected_can_be_ordered_again() {
+    let account = Account::new().await;
+    account.place("orders", &number_order(RALEIGH, 1, "")).await;
+    account.step("1m").await;
+    let number = account.sandbox.numbers();
+    account.place("disconnects", &account.disconnect_order(&number)).await;
+    account.step("1m").await;
+    assert!(account.sandbox.numbers().is_empty());
+    // The smallest is taken first.
+    account.place("orders", &number_order(RALEIGH, 1, "")).await;
+    account.step("1m").await;
+    assert_eq!(account.sandbox.numbers(), number);
+}
