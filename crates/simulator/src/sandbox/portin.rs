@@ -150,7 +150,7 @@ impl State {
         }
         order.request.children.retain(|child| child.name != "ProcessingStatus");
         let id = supp.value("CustomerOrderId").map(str::to_owned);
-        if order.customer_order_id != id {
+        if supp.child("CustomerOrderId").is_some() && order.customer_order_id != id {
             order.differ("CustomerOrderId", id.as_deref(), &user, now, CUSTOMER_CHANGE);
             if id.is_none() {
                 order.request.children.retain(|child| child.name != "CustomerOrderId");

@@ -178,3 +178,15 @@ async fn documents_are_kept_with_what_they_are() {
         assert_eq!(answered.status, status, "{content_type} {size}");
     }
 }
+
+#[tokio::test]
+async fn a_change_that_names_no_customer_order_id_leaves_it() {
+    let (account, id) = ported("1h").await;
+    let path = format!("portins/{id}");
+    let supp = "<LnpOrderSupp><SiteId>744</SiteId></LnpOrderSupp>";
+    assert_eq!(account.ask("PUT", &path, supp).await.status, 200);
+    account.step("1h").await;
+    let order = account.get(&path).await;
+    assert_eq!((order.value("SiteId"), order.value("CustomerOrderId")), (Some("744"), Some("C-1")));
+    assert_eq!(account.told("CustomerOrderId"), ["C-1"; 4]);
+}
