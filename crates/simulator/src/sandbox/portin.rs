@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::order::{Detail, Refused};
+use super::order::{Detail, Refused, Script};
 use super::scenario::{Step, Wait};
 use super::state::{CUSTOMER_CHANGE, State};
 use super::xml::Element;
@@ -67,13 +67,15 @@ impl State {
     pub(super) fn firm_order_commitment(&mut self, order: usize, now: Timestamp) {
         let order = &mut self.orders[order];
         let Detail::Portin(portin) = &mut order.detail else { return };
-        let next = order.script.steps.get_mut(order.script.next);
-        let mut completes = next.filter(|step| step.state.as_deref() == Some("COMPLETE"));
-        let planned = now + completes.as_ref().map_or(ACTIVATION, |step| step.after);
+        let steps = until_completion(&mut order.script);
+        let planned = match steps.is_empty() {
+            true => now + ACTIVATION,
+            false => steps.iter().fold(now, |at, step| at + step.after),
+        };
         let foc = portin.requested_foc.unwrap_or(planned).max(planned);
         portin.actual_foc = Some(foc);
-        if let Some(step) = &mut completes {
-            step.after = now.duration_until(foc);
+        if let Some(completes) = steps.last_mut() {
+            completes.after += planned.duration_until(foc);
         }
     }
 
@@ -164,6 +166,18 @@ impl State {
         if let (Detail::Portin(portin), Some(foc)) = (&mut order.detail, requested_foc(supp)) {
             portin.requested_foc = Some(foc);
         }
+    }
+}
+
+/// The steps up to the completion, if only notes come before it. Nobody knows when a step comes
+/// that waits for something.
+fn until_completion(script: &mut Script) -> &mut [Step] {
+    let ahead = script.steps.get_mut(script.next..).unwrap_or_default();
+    let decides = |step: &Step| step.state.is_some() || step.wait.is_some();
+    let completes = |step: &Step| step.wait.is_none() && step.state.as_deref() == Some("COMPLETE");
+    match ahead.iter().position(decides) {
+        Some(at) if completes(&ahead[at]) => &mut ahead[..=at],
+        _ => &mut [],
     }
 }
 

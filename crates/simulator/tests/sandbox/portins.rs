@@ -190,3 +190,27 @@ async fn a_change_that_names_no_customer_order_id_leaves_it() {
     assert_eq!((order.value("SiteId"), order.value("CustomerOrderId")), (Some("744"), Some("C-1")));
     assert_eq!(account.told("CustomerOrderId"), ["C-1"; 4]);
 }
+
+#[tokio::test]
+async fn a_note_before_the_foc_date_does_not_move_it() {
+    let account = Account::new().await;
+    account.subscribe("portins").await;
+    let noted = r#"{ "orders": [{ "kind": "portins", "steps": [
+        { "state": "SUBMITTED" },
+        { "state": "FOC" },
+        { "after": "1h", "note": "soon" },
+        { "after": "2h", "state": "COMPLETE" } ] }] }"#;
+    assert_eq!(account.ask("PUT", "/sandbox/scenario", noted).await.status, 204);
+    account.port_in().await;
+    let later = "<RequestedFocDate>2026-03-09T16:30:00Z</RequestedFocDate><SiteId>";
+    account.place("portins", &lnp_order("9195550101").replace("<SiteId>", later)).await;
+    account.step("200h").await;
+    let told = |element| {
+        let told = account.told(element).into_iter().filter(|told| !told.is_empty());
+        told.collect::<Vec<_>>()
+    };
+    let dates = ["2026-03-02T13:00:00Z", "2026-03-09T16:30:00Z"];
+    assert_eq!(told("ActualFocDate"), dates);
+    let completed = dates.map(|date| date.replace("00Z", "00.000Z"));
+    assert_eq!(told("LastModifiedDate")[8..], completed);
+}
