@@ -23,13 +23,15 @@
 //!
 //! A step does what it has a field for:
 //!
-//! * `state`, with `code` and `message` for what is said of it. The last state of a `disconnects` is
-//!   found out, whatever it is called here: of the numbers, the last `failing` ones fail too. A
-//!   port-in completes no earlier than its customer asked for.
+//! * `state`, with `code` and `message` for what is said of it. A port-in completes no earlier than
+//!   its customer asked for. A `disconnects` ends with `COMPLETE`, and what that comes to is found
+//!   out: of the numbers, the last `failing` ones fail too, as `code` and `message` say.
 //! * `note`: Bandwidth adds a note.
 //! * `available`: an `orders` is decided as if there were only so many of the numbers that it wants.
 //!   Without a scenario, that is done after a second, with all that there are.
 //! * `arrive`: so many numbers become available for an `orders` that is backordered.
+//!
+//! A field that an order of the type would pass over is refused.
 
 use std::path::Path;
 
@@ -115,7 +117,7 @@ impl Scenario {
         Scenario::read(text.as_bytes()).with_context(|| format!("cannot use {name_or_file}"))
     }
 
-    /// Refuses types, states and transitions that there are not.
+    /// Refuses types, states and transitions that there are not, and what would be passed over.
     pub fn read(json: &[u8]) -> anyhow::Result<Scenario> {
         let scenario: Scenario = serde_json::from_slice(json)?;
         scenario.orders.iter().try_for_each(Rule::check)?;
@@ -156,10 +158,19 @@ impl Rule {
             if step.after.is_negative() {
                 bail!("a step comes after the one before, not {} earlier", step.after);
             }
+            if let Some(field) = step.passed_over(kind) {
+                bail!("{}: this step's {field} would be passed over", kind.order_type);
+            }
             if step.wait == Some(Wait::Supp) {
+                if at != "REQUESTED_SUPP" && !kind.allows(at, "REQUESTED_SUPP") {
+                    bail!("{}: no customer changes an order that is {at}", kind.order_type);
+                }
                 at = "REQUESTED_SUPP";
             }
             let Some(state) = &step.state else { continue };
+            if kind.order_type == "disconnects" && kind.is_terminal(state) && state != "COMPLETE" {
+                bail!("disconnects: they end with COMPLETE, and {state} is found out");
+            }
             let known = kind.states().find(|known| known == state);
             let Some(next) = known.filter(|next| kind.allows(at, next)) else {
                 bail!("{}: no order gets from {at} to {state}", kind.order_type);
@@ -167,6 +178,36 @@ impl Rule {
             at = next;
         }
         Ok(())
+    }
+}
+
+impl Step {
+    /// A field that does nothing where it stands, in an order of that type.
+    fn passed_over(&self, kind: &Kind) -> Option<&'static str> {
+        let is_for_numbers = kind.order_type == "orders";
+        let state = self.state.as_deref();
+        let disconnects = kind.order_type == "disconnects" && state == Some("COMPLETE");
+        let is_said = state.is_some() && (!disconnects || self.failing > 0);
+        let fields = [
+            ("wait", self.wait.is_some_and(|wait| !wait.can_end(kind))),
+            ("state", state.is_some() && is_for_numbers),
+            ("code", self.code.is_some() && !is_said),
+            ("message", self.message.is_some() && !is_said),
+            ("failing", self.failing > 0 && !disconnects),
+            ("available", self.available.is_some() && (!is_for_numbers || self.arrive.is_some())),
+            ("arrive", self.arrive.is_some() && !is_for_numbers),
+        ];
+        fields.into_iter().find(|(_, is_idle)| *is_idle).map(|(name, _)| name)
+    }
+}
+
+impl Wait {
+    /// Whether the customer can do that to an order of that type.
+    fn can_end(self, kind: &Kind) -> bool {
+        match self {
+            Wait::Supp | Wait::Loa => kind.order_type == "portins",
+            Wait::Submit => !matches!(kind.order_type, "portins" | "orders"),
+        }
     }
 }
 
@@ -198,6 +239,38 @@ mod tests {
             r#"{"kind":"csrs","steps":[{"after":"-1s"}]}"#,
             Some("a step comes after the one before, not -PT1S earlier"),
         );
+    }
+
+    #[test]
+    fn what_would_be_passed_over_is_refused_by_name() {
+        let idle = |kind: &str, step: &str, field: &str| {
+            let error = format!("{kind}: this step's {field} would be passed over");
+            check(&format!(r#"{{"kind":"{kind}","steps":[{step}]}}"#), Some(&error));
+        };
+        idle("orders", r#"{"state":"FAILED"}"#, "state");
+        idle("orders", r#"{"available":0,"code":5018}"#, "code");
+        idle("orders", r#"{"available":0,"message":"none"}"#, "message");
+        idle("orders", r#"{"available":0,"arrive":1}"#, "available");
+        idle("orders", r#"{"wait":"submit","available":0}"#, "wait");
+        idle("portins", r#"{"arrive":1}"#, "arrive");
+        idle("portins", r#"{"available":1}"#, "available");
+        idle("portins", r#"{"code":7513}"#, "code");
+        idle("portins", r#"{"wait":"submit","state":"SUBMITTED"}"#, "wait");
+        idle("csrs", r#"{"wait":"loa","state":"PROCESSING"}"#, "wait");
+        idle("csrs", r#"{"wait":"supp","state":"PROCESSING"}"#, "wait");
+        idle("csrs", r#"{"state":"FAILED","failing":1}"#, "failing");
+        idle("disconnects", r#"{"state":"PROCESSING","failing":1}"#, "failing");
+        idle("disconnects", r#"{"state":"COMPLETE","code":5010}"#, "code");
+        check(
+            r#"{"kind":"disconnects","steps":[{"state":"FAILED"}]}"#,
+            Some("disconnects: they end with COMPLETE, and FAILED is found out"),
+        );
+        check(
+            r#"{"kind":"portins","steps":[{"state":"CANCELLED"},{"wait":"supp"}]}"#,
+            Some("portins: no customer changes an order that is CANCELLED"),
+        );
+        check(r#"{"kind":"csrs","steps":[{"wait":"submit","state":"PROCESSING"}]}"#, None);
+        check(r#"{"kind":"orders","steps":[{"available":0,"note":"soon"},{"arrive":1}]}"#, None);
     }
 
     #[test]
