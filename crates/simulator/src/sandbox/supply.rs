@@ -13,18 +13,12 @@ use super::state::{CUSTOMER_CHANGE, SYSTEM, State};
 impl State {
     /// A step of an order for numbers: the first decision, or more numbers for it.
     pub(super) fn supply(&mut self, order: usize, step: &Step, now: Timestamp) {
-        let most = step.arrive.or(step.available);
-        if most.is_none() && step.state.is_none() {
-            return;
+        match step.arrive.or(step.available) {
+            Some(most) => self.withhold(order, most),
+            None if step.state.is_none() => return,
+            None => {}
         }
-        let hidden = match most {
-            Some(most) => self.hide(order, most),
-            None => Vec::new(),
-        };
         self.fill(order, now);
-        // To available from being an order's, by way of service.
-        self.inventory.put_in_service(&hidden);
-        self.inventory.put_back(&hidden);
     }
 
     /// New numbers come into stock, and to the backorders, the oldest first. How many are new.
@@ -77,12 +71,16 @@ impl State {
         Ok(())
     }
 
-    /// Takes from the stock what there is for an order.
+    /// Takes from the stock what there is for an order, but for what is withheld from it.
     fn fill(&mut self, order: usize, now: Timestamp) {
         let Detail::Numbers(numbers) = &mut self.orders[order].detail else { return };
         let had = numbers.order.numbers().len();
+        let is_there = |tn: &&String| self.inventory.standing(tn) == Some(Standing::Available);
+        let hidden: Vec<_> = numbers.withheld.iter().filter(is_there).cloned().collect();
+        self.inventory.take(&hidden);
         let decided = numbers.order.process(&mut self.inventory);
         let change = decided.or_else(|| numbers.order.fill(&mut self.inventory));
+        self.inventory.release(&hidden);
         let has = numbers.order.numbers().len();
         match change {
             Some(change) => self.enter(order, change, SYSTEM, now),
@@ -111,9 +109,9 @@ impl State {
         }
     }
 
-    /// Takes all numbers out of stock that an order could have, but for so many. What was taken out.
-    fn hide(&mut self, order: usize, but: usize) -> Vec<String> {
-        let Detail::Numbers(numbers) = &self.orders[order].detail else { return Vec::new() };
+    /// Keeps from an order all numbers that it could have, but for so many.
+    fn withhold(&mut self, order: usize, but: usize) {
+        let Detail::Numbers(numbers) = &mut self.orders[order].detail else { return };
         let fit = match &numbers.order.request().wish {
             Wish::Search { criteria, .. } => self.inventory.available(criteria, NUMBERS_MAX),
             Wish::Numbers(wished) => {
@@ -121,9 +119,7 @@ impl State {
                 wished.iter().map(String::as_str).filter(is_there).collect()
             }
         };
-        let hidden: Vec<_> = fit.into_iter().skip(but).map(str::to_owned).collect();
-        self.inventory.take(&hidden);
-        hidden
+        numbers.withheld = fit.into_iter().skip(but).map(str::to_owned).collect();
     }
 }
 
@@ -133,10 +129,12 @@ pub(crate) struct Numbers {
     pub order: NumberOrder,
     /// What the notification of its state names.
     pub named: Vec<String>,
+    /// Numbers of the stock that its scenario keeps from it.
+    withheld: Vec<String>,
 }
 
 impl Numbers {
     pub(crate) fn new(order: NumberOrder) -> Numbers {
-        Numbers { order, named: Vec::new() }
+        Numbers { order, named: Vec::new(), withheld: Vec::new() }
     }
 }

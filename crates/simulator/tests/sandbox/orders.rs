@@ -109,3 +109,20 @@ async fn a_number_that_was_disconnected_can_be_ordered_again() {
     account.step("1m").await;
     assert_eq!(account.sandbox.numbers(), number);
 }
+
+#[tokio::test]
+async fn an_order_that_a_scenario_holds_back_gets_only_what_arrives() {
+    let account = Account::in_scenario("order-fails").await;
+    let flags = "<BackOrderRequested>true</BackOrderRequested>";
+    let id = account.place("orders", &number_order(RALEIGH, 2, flags)).await;
+    account.step("1s").await;
+    let arrive = async |number: &str| {
+        let body = format!(r#"{{"telephone_numbers":["{number}"]}}"#);
+        assert_eq!(account.ask("POST", "/sandbox/stock", &body).await.body, r#"{"new":1}"#);
+        account.history(&id)
+    };
+    assert_eq!(arrive("6172629999").await, ["RECEIVED", "BACKORDERED"]);
+    assert_eq!(arrive("9199999998").await, ["RECEIVED", "BACKORDERED"]);
+    assert_eq!(arrive("9199999999").await, ["RECEIVED", "BACKORDERED", "COMPLETE"]);
+    assert_eq!(account.sandbox.numbers(), ["9199999998", "9199999999"]);
+}

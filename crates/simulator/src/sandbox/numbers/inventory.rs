@@ -89,6 +89,11 @@ impl Inventory {
         self.change(numbers, Standing::Available, Standing::Ordered);
     }
 
+    /// Makes numbers available again that were taken for nothing.
+    pub fn release(&mut self, numbers: &[String]) {
+        self.change(numbers, Standing::Ordered, Standing::Available);
+    }
+
     /// Says that the order which took these numbers has ended.
     pub fn put_in_service(&mut self, numbers: &[String]) {
         self.change(numbers, Standing::Ordered, Standing::InService);
@@ -184,13 +189,17 @@ mod tests {
             ("put back", Standing::Available),
             ("in service", Standing::Available),
             ("take", Standing::Ordered),
+            ("release", Standing::Available),
+            ("take", Standing::Ordered),
             ("put back", Standing::Ordered),
             ("in service", Standing::InService),
             ("take", Standing::InService),
+            ("release", Standing::InService),
             ("put back", Standing::Available),
         ] {
             match step {
                 "take" => inventory.take(&number),
+                "release" => inventory.release(&number),
                 "in service" => inventory.put_in_service(&number),
                 _ => inventory.put_back(&number),
             }
