@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::numbers::geography::PLACES;
-use super::numbers::inventory::{NUMBERS_MAX, Standing};
+use super::numbers::inventory::{Inventory, NUMBERS_MAX, Standing};
 use super::numbers::request::Wish;
 use super::numbers::{Change, NumberOrder, Refused};
 use super::order::Detail;
@@ -57,7 +57,10 @@ impl State {
         let user = self.username.clone();
         let record = &mut self.orders[order];
         let Detail::Numbers(numbers) = &mut record.detail else { return Ok(()) };
-        let change = numbers.order.update(body, &mut self.inventory)?;
+        let hidden = numbers.hide(&mut self.inventory);
+        let change = numbers.order.update(body, &mut self.inventory);
+        self.inventory.release(&hidden);
+        let change = change?;
         let id = numbers.order.request().customer_order_id.clone();
         if id != record.customer_order_id {
             record.differ("CustomerOrderId", id.as_deref(), &user, now, CUSTOMER_CHANGE);
@@ -75,9 +78,7 @@ impl State {
     fn fill(&mut self, order: usize, now: Timestamp) {
         let Detail::Numbers(numbers) = &mut self.orders[order].detail else { return };
         let had = numbers.order.numbers().len();
-        let is_there = |tn: &&String| self.inventory.standing(tn) == Some(Standing::Available);
-        let hidden: Vec<_> = numbers.withheld.iter().filter(is_there).cloned().collect();
-        self.inventory.take(&hidden);
+        let hidden = numbers.hide(&mut self.inventory);
         let decided = numbers.order.process(&mut self.inventory);
         let change = decided.or_else(|| numbers.order.fill(&mut self.inventory));
         self.inventory.release(&hidden);
@@ -136,5 +137,12 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) fn new(order: NumberOrder) -> Numbers {
         Numbers { order, named: Vec::new(), withheld: Vec::new() }
+    }
+    /// Takes out of stock what is withheld from it. What was taken, which is to be released.
+    fn hide(&self, inventory: &mut Inventory) -> Vec<String> {
+        let is_there = |tn: &&String| inventory.standing(tn) == Some(Standing::Available);
+        let hidden: Vec<_> = self.withheld.iter().filter(is_there).cloned().collect();
+        inventory.take(&hidden);
+        hidden
     }
 }

@@ -101,10 +101,10 @@ fn read(order: &Element, sites: &[&str]) -> Result<Request, Vec<Refused>> {
     let tn_attributes = order.child("TnAttributes");
     let asked = kind.map(asked).unwrap_or_default();
     check_attributes(tn_attributes, &asked, &mut refused);
-    if back_order_requested && kind.is_some_and(|kind| !can_wait(kind, &asked)) {
+    if back_order_requested && !can_wait(&asked) {
         refused.push(Refused::new(
             5522,
-            "Given numbers, NPA-NXX, NPA-NXX-X and vanity numbers cannot be backordered",
+            "NPA-NXX, NPA-NXX-X and local vanity numbers cannot be backordered",
         ));
     }
     let wish = kind.and_then(|kind| wish(kind, &asked).map_err(|all| refused.extend(all)).ok());
@@ -202,15 +202,11 @@ fn check_attributes(attributes: Option<&Element>, asked: &Asked, refused: &mut V
     }
 }
 
-/// Whether such an order could ever be filled later.
-fn can_wait(kind: &Element, asked: &Asked) -> bool {
-    kind.name != EXISTING
-        && !asked.iter().any(|(field, _)| {
-            matches!(
-                field,
-                Field::NpaNxx | Field::NpaNxxX | Field::TollFreeVanity | Field::LocalVanity
-            )
-        })
+/// Whether such an order may wait for numbers. Of NPA-NXX and local vanity the documents say that
+/// it may not.
+fn can_wait(asked: &Asked) -> bool {
+    let never = [Field::NpaNxx, Field::NpaNxxX, Field::LocalVanity];
+    !asked.iter().any(|(field, _)| never.contains(field))
 }
 
 fn wish(kind: &Element, asked: &Asked) -> Result<Wish, Vec<Refused>> {

@@ -28,10 +28,15 @@ fn three(backorder: bool, partial: bool) -> NumberOrder {
 
 /// An order for these numbers.
 fn given(numbers: &[&str], partial: bool) -> NumberOrder {
+    given_or_later(numbers, false, partial)
+}
+
+fn given_or_later(numbers: &[&str], backorder: bool, partial: bool) -> NumberOrder {
     let list: String =
         numbers.iter().map(|tn| format!("<TelephoneNumber>{tn}</TelephoneNumber>")).collect();
     order(&format!(
-        "<PartialAllowed>{partial}</PartialAllowed><ExistingTelephoneNumberOrderType>\
+        "<BackOrderRequested>{backorder}</BackOrderRequested>\
+         <PartialAllowed>{partial}</PartialAllowed><ExistingTelephoneNumberOrderType>\
          <TelephoneNumberList>{list}</TelephoneNumberList></ExistingTelephoneNumberOrderType>"
     ))
 }
@@ -69,23 +74,36 @@ fn what_is_found_and_what_is_allowed_decide() {
         (0, false, true, State::Failed, 0),
         (0, false, false, State::Failed, 0),
     ] {
-        let line = format!("{in_stock} in stock, backorder {backorder}, partial {partial}");
-        let mut inventory = stock(in_stock);
-        let mut order = three(backorder, partial);
-        assert_eq!((order.state(), order.numbers().len()), (State::Received, 0), "{line}");
+        let searched = three(backorder, partial);
+        let given = given_or_later(&STOCK[..3], backorder, partial);
+        for (mut order, named_if_failed) in [(searched, 0), (given, 3)] {
+            let line = format!("{in_stock} in stock: {order:?}");
+            let mut inventory = stock(in_stock);
+            assert_eq!((order.state(), order.numbers().len()), (State::Received, 0), "{line}");
 
-        let change = order.process(&mut inventory).unwrap();
-        assert_eq!((order.state(), change.state), (state, state), "{line}");
-        assert_eq!(order.numbers(), &STOCK[..taken], "{line}");
-        assert_eq!(order.missing(), 3 - taken, "{line}");
-        let standing =
-            if state == State::Backordered { Standing::Ordered } else { Standing::InService };
-        check_standing(&inventory, &STOCK[..taken], standing);
-        check_standing(&inventory, &STOCK[taken..in_stock], Standing::Available);
-        // In a terminal state only.
-        let told = if state == State::Backordered { 0 } else { taken };
-        assert_eq!(change.telephone_numbers, STOCK[..told], "{line}");
-        assert_eq!(order.process(&mut inventory), None, "{line}");
+            let change = order.process(&mut inventory).unwrap();
+            assert_eq!((order.state(), change.state), (state, state), "{line}");
+            assert_eq!(order.numbers(), &STOCK[..taken], "{line}");
+            assert_eq!(order.missing(), 3 - taken, "{line}");
+            let standing =
+                if state == State::Backordered { Standing::Ordered } else { Standing::InService };
+            check_standing(&inventory, &STOCK[..taken], standing);
+            check_standing(&inventory, &STOCK[taken..in_stock], Standing::Available);
+            // In a terminal state only.
+            let named = match state {
+                State::Backordered => 0,
+                State::Failed => named_if_failed,
+                _ => taken,
+            };
+            assert_eq!(change.telephone_numbers, STOCK[..named], "{line}");
+            assert_eq!(order.process(&mut inventory), None, "{line}");
+
+            inventory.add(STOCK);
+            let filled = order.fill(&mut inventory).map(|change| change.telephone_numbers);
+            let all = (state == State::Backordered)
+                .then(|| STOCK[..3].iter().map(|tn| (*tn).into()).collect::<Vec<String>>());
+            assert_eq!(filled, all, "{line}");
+        }
     }
 }
 

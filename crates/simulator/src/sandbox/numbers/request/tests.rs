@@ -248,7 +248,7 @@ fn combinations_have_exclusions() {
 }
 
 #[test]
-fn what_could_never_be_filled_later_is_not_backordered() {
+fn only_npa_nxx_and_local_vanity_are_not_backordered() {
     let backorder = |kind: &str, codes| {
         check_kind(&format!("<BackOrderRequested>true</BackOrderRequested>{kind}"), codes);
     };
@@ -263,11 +263,11 @@ fn what_could_never_be_filled_later_is_not_backordered() {
         &[],
     );
     backorder(&search("Combined", "<State>NC</State>"), &[]);
+    backorder(&existing(&["9194390001"]), &[]);
+    backorder(&search("TollFreeVanity", "<TollFreeVanity>CARS</TollFreeVanity>"), &[]);
 
-    backorder(&existing(&["9194390001"]), &[5522]);
     backorder(&search("NPANXX", "<NpaNxx>919439</NpaNxx>"), &[5522]);
     backorder(&search("NPANXX", "<NpaNxx>9194391</NpaNxx>"), &[5522]);
-    backorder(&search("TollFreeVanity", "<TollFreeVanity>CARS</TollFreeVanity>"), &[5522]);
     backorder(&search("Combined", "<NpaNxx>919439</NpaNxx>"), &[5522]);
     backorder(&search("Combined", "<NpaNxxX>9194391</NpaNxxX>"), &[5522]);
     let vanity = "<AreaCode>919</AreaCode><LocalVanity>CARS</LocalVanity>";
