@@ -26,7 +26,8 @@ pub struct Knobs {
     pub drop: u8,
     /// Of a hundred, those that are POSTed twice.
     pub duplicate: u8,
-    /// Each is POSTed up to so much later, in the order in which they were made.
+    /// Each is POSTed up to so much later, in the order in which they were made. A second POST comes
+    /// up to so much after the first, whatever comes in between.
     pub delay_max: SignedDuration,
     /// Of a hundred, those that the next one of the same order overtakes.
     pub disorder: u8,
@@ -241,7 +242,9 @@ impl State {
             callback.status = status;
         }
         if again {
-            self.agenda.put(at, Due::Send { delivery: number });
+            // Later states may come before it.
+            let delay = self.repeats.up_to(self.knobs.delay_max);
+            self.agenda.put(at + delay, Due::Send { delivery: number });
         }
     }
 }

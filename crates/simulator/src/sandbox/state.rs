@@ -47,6 +47,7 @@ pub(crate) struct State {
     pub happened: Vec<Happened>,
     pub ids: Dice,
     pub fates: Dice,
+    pub repeats: Dice,
     pub lanes: HashMap<(String, String), Lane>,
     notes: u64,
     /// The minute of the last request, and how many there were in it.
@@ -87,9 +88,11 @@ impl State {
             mails: Vec::new(),
             agenda: Agenda::default(),
             happened: Vec::new(),
-            // Two, so that what goes wrong does not change the ids.
+            // Three, so that what goes wrong does not change the ids, nor when something is POSTed
+            // again what else goes wrong.
             ids: Dice::new(settings.seed),
             fates: Dice::new(!settings.seed),
+            repeats: Dice::new(settings.seed.rotate_left(32)),
             lanes: HashMap::new(),
             notes: FIRST_NOTE_ID,
             requests: (0, 0),

@@ -109,3 +109,24 @@ async fn the_same_seed_does_the_same() {
     assert_eq!(fates(&one), fates(&two));
     assert_eq!(one.told("LastModifiedDate"), two.told("LastModifiedDate"));
 }
+
+#[tokio::test]
+async fn a_duplicate_may_arrive_after_later_states() {
+    let delay_max = SignedDuration::from_hours(60);
+    let account = played(Knobs { duplicate: 50, delay_max, ..Knobs::default() }).await;
+    account.step("200h").await;
+    let deliveries = account.sandbox.deliveries();
+    let again: Vec<_> = deliveries.iter().filter(|one| one.duplicated).collect();
+    assert!(again.iter().all(|one| one.posts[1].at <= one.posts[0].at + delay_max));
+    let is_late = |one: &&&Delivery| {
+        let later = |other: &Delivery| other.order_id == one.order_id && other.made > one.made;
+        let mut later = deliveries.iter().filter(|other| later(other));
+        later.any(|other| other.posts[0].at < one.posts[1].at)
+    };
+    assert!(again.iter().filter(is_late).count() > ORDERS / 2);
+    // What is first POSTed keeps its order all the same.
+    for order in account.sandbox.orders() {
+        let of_order = deliveries.iter().filter(|one| one.order_id.as_deref() == Some(&order.id));
+        assert!(of_order.map(|one| one.posts[0].at).is_sorted());
+    }
+}
