@@ -10,8 +10,9 @@ use super::xml::Element;
 /// How long one takes from FOC to completion, where its script does not say.
 const ACTIVATION: SignedDuration = SignedDuration::from_hours(48);
 
-/// Bytes of a document. Bandwidth's own limit is not documented.
-pub const LOA_SIZE_MAX: usize = 10 * 1024 * 1024;
+/// Bytes of a document. Bandwidth's own limit is not documented; this one is no larger than what the
+/// relay passes on.
+pub const LOA_SIZE_MAX: usize = 10_000_000;
 
 /// Documents of a port-in, so that the sandbox's memory has a limit.
 pub(crate) const LOAS_MAX: usize = 20;
