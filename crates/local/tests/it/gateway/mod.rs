@@ -105,7 +105,10 @@ async fn an_order_that_the_tenant_was_told_of_is_its_own_until_a_claim_says_othe
     assert_eq!(gate.ask_as_other("DELETE", &path).await.status, 404);
     // There is none of that kind.
     assert_eq!(gate.ask("DELETE", &format!("/orders/{ORDER}"), "").await.status, 404);
-    assert_eq!(gate.asked().len(), 1);
+    // `schedule` has asked for lists meanwhile.
+    let asked: Vec<_> = gate.asked().into_iter().map(|asked| asked.line).collect();
+    let asked: Vec<_> = asked.iter().filter(|line| line.contains(&path)).collect();
+    assert_eq!(asked, [&format!("DELETE /api/accounts/{UPSTREAM}{path}")]);
 
     gate.claim(ORDER, OTHER).await;
     assert_eq!(gate.ask("DELETE", &path, "").await.status, 404);
