@@ -17,6 +17,9 @@ pub struct Upstream {
     pub default_tenant: Option<String>,
     /// How the relay asks Bandwidth's API for this account; `None`: it does not.
     pub api: Option<ApiAccess>,
+    /// When tenants could last place orders through the relay, if that was once possible and is so no
+    /// more: orders that were being placed then are yet to be claimed.
+    pub gateway_until: Option<Timestamp>,
     /// Counts changes, from 1.
     pub revision: u64,
 }
@@ -87,6 +90,7 @@ mod tests {
             rules: vec![rule("north-", "1001"), rule("nor", "1002")],
             default_tenant: default_tenant.map(Into::into),
             api: None,
+            gateway_until: None,
             revision: 1,
         }
     }

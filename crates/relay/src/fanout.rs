@@ -16,7 +16,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Clock;
 use crate::metrics;
 use crate::queue::{QueueError, Wake, Wakes};
-use crate::store::{Entry, FeedEntry, Lane, Put, Sealed, Snapshot, Store, StoreError, StoredEvent};
+use crate::store::{
+    Entry, FeedEntry, Lane, Put, Sealed, Snapshot, Store, StoreError, StoredEvent, takes_orders,
+};
 
 /// How often a place is chosen anew because its lane changed meanwhile. One handler works on a lane
 /// at a time, so a second choice is rare and a fifth does not happen by itself.
@@ -204,7 +206,7 @@ async fn owner(
     }
 }
 
-/// Who is on record for an order of an upstream whose gateway is open. Where nobody is, and an order is
+/// Who is on record for an order of an upstream that takes orders. Where nobody is, and an order is
 /// being placed there, the event may be the first of that very order: it waits.
 async fn placed_by(
     fanout: &Fanout,
@@ -216,14 +218,14 @@ async fn placed_by(
     }
     let (store, account, subject) = (&fanout.store, &event.upstream, &event.subject);
     let upstream = store.upstream(account).await?;
-    let access = upstream.as_ref().and_then(|upstream| upstream.api.as_ref());
-    if access.is_none_or(|access| access.gateway_since.is_none()) {
+    let now = fanout.clock.now();
+    if !upstream.is_some_and(|upstream| takes_orders(&upstream, now)) {
         return Ok(None);
     }
     if let Some(tenant) = store.claim(account, subject).await? {
         return Ok(Some(tenant));
     }
-    if store.is_placing(account, event.received_at, fanout.clock.now()).await? {
+    if store.is_placing(account, event.received_at, now).await? {
         return Err(FanoutError::BeingPlaced);
     }
     // Who places an order claims it before it says that it has done so.

@@ -82,6 +82,7 @@ pub async fn upstream(
         rules,
         default_tenant: default_tenant.map(Into::into),
         api: standing.as_ref().and_then(|standing| standing.api.clone()),
+        gateway_until: standing.as_ref().and_then(|standing| standing.gateway_until),
         revision: standing.map_or(0, |standing| standing.revision) + 1,
     };
     match store.put_upstream(&upstream).await? {

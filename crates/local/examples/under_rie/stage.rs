@@ -204,6 +204,7 @@ async fn put_upstream(world: &World, samples: &Samples) -> anyhow::Result<String
         rules: Vec::new(),
         default_tenant: Some(TENANT.into()),
         api: None,
+        gateway_until: None,
         revision: 1,
     };
     world.store.put_upstream(&upstream).await?;

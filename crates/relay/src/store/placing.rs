@@ -3,8 +3,10 @@
 
 use aws_sdk_dynamodb::types::Select;
 use domain::event::sortable;
+use domain::upstream::Upstream;
 use jiff::{SignedDuration, Timestamp};
 
+use super::cache::AGE_MAX;
 use super::item::{Item, text};
 use super::key::Key;
 use super::{Store, StoreError, failed, key};
@@ -15,6 +17,13 @@ pub const PLACING_MAX: SignedDuration = SignedDuration::from_secs(35);
 
 /// By how much the clocks of two functions may differ.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(2);
+
+/// Whether orders may be being placed at an upstream. After its gateway was closed they may be for as
+/// long as some function has not noticed, and then for as long as a placing lasts.
+pub(crate) fn takes_orders(upstream: &Upstream, now: Timestamp) -> bool {
+    let is_open = upstream.api.as_ref().is_some_and(|access| access.gateway_since.is_some());
+    is_open || upstream.gateway_until.is_some_and(|until| now <= until + AGE_MAX + PLACING_MAX)
+}
 
 /// An order that is being placed.
 pub(crate) struct Placing(Key);
@@ -62,5 +71,34 @@ impl Store {
             .await
             .map_err(failed("look for orders that are being placed"))?;
         Ok(found.count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::upstream::Upstream;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::takes_orders;
+
+    #[test]
+    fn a_closed_gateway_takes_no_orders_once_all_have_noticed_and_all_are_placed() {
+        let check = |gateway_until: Option<Timestamp>, seconds: i64, takes: bool| {
+            let upstream = Upstream {
+                account: "9900012".into(),
+                credentials: vec![],
+                rules: vec![],
+                default_tenant: None,
+                api: None,
+                gateway_until,
+                revision: 1,
+            };
+            let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+            assert_eq!(takes_orders(&upstream, now), takes, "{gateway_until:?} {seconds}");
+        };
+        check(None, 0, false);
+        check(Some(Timestamp::UNIX_EPOCH), 0, true);
+        check(Some(Timestamp::UNIX_EPOCH), 5 + 35, true);
+        check(Some(Timestamp::UNIX_EPOCH), 5 + 35 + 1, false);
     }
 }

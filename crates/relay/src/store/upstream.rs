@@ -18,6 +18,8 @@ pub(super) struct Body {
     default_tenant: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     api: Option<ApiBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gateway_until: Option<Timestamp>,
     #[serde(default)]
     revision: u64,
 }
@@ -140,6 +142,7 @@ impl From<&Upstream> for Body {
             rules: rules.collect(),
             default_tenant: upstream.default_tenant.clone(),
             api: upstream.api.clone().map(ApiBody::from),
+            gateway_until: upstream.gateway_until,
             revision: upstream.revision,
         }
     }
@@ -160,6 +163,7 @@ impl From<Body> for Upstream {
             rules: rules.collect(),
             default_tenant: body.default_tenant,
             api: body.api.map(ApiAccess::from),
+            gateway_until: body.gateway_until,
             revision: body.revision,
         }
     }

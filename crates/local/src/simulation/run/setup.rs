@@ -38,6 +38,7 @@ pub(super) async fn set_up(world: &World) -> anyhow::Result<Vec<String>> {
             rules: rules.clone().collect(),
             default_tenant: default.map(|tenant| TENANTS[tenant].into()),
             api: None,
+            gateway_until: None,
             revision: 1,
         };
         world.store.put_upstream(&upstream).await?;

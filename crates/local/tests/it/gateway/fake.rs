@@ -95,6 +95,15 @@ impl Gate {
         .await
     }
 
+    /// Asks as an operator.
+    pub(super) async fn operate(&self, method: &str, path: &str, body: &str) -> u16 {
+        let world = &self.stage.world;
+        let operator = setup::operator(&world.store, world.relay_clock().now()).await.unwrap();
+        let path = format!("/relay/v1/upstreams/{UPSTREAM}{path}");
+        let json = [("content-type", "application/json")];
+        ask(world.router(), &operator, method, &path, &json, body.to_owned()).await.status
+    }
+
     /// Opens or closes the gateway, as an operator did then.
     pub(super) async fn open_since(&self, since: Option<Timestamp>) {
         self.reach(&self.url, since).await;

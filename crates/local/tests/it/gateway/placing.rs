@@ -158,15 +158,28 @@ async fn what_was_told_waits_no_longer_than_a_placing_lasts() {
 }
 
 #[tokio::test]
-async fn an_upstream_without_a_gateway_waits_for_nothing() {
-    let (gate, arrived, _go_on) = slow().await;
-    let stage = &gate.stage;
-    let _placed = place(&gate);
-    arrived.notified().await;
-    gate.open_since(None).await;
-    stage.post_accepted(&told("COMPLETE", 1)).await;
-    stage.run_for(SignedDuration::from_secs(1)).await;
-    assert_eq!(stage.told(), ["COMPLETE"]);
+async fn a_gateway_that_is_closed_while_an_order_is_being_placed_shows_it_to_nobody_else() {
+    let check = async |method: &str, body: &str| {
+        let (gate, arrived, go_on) = Box::pin(slow()).await;
+        let stage = &gate.stage;
+        gate.give_to_other("other-").await;
+        let placed = place(&gate);
+        arrived.notified().await;
+        assert!([200, 204].contains(&gate.operate(method, "/api", body).await), "{method}");
+        stage.clock.advance(PLACING_MAX - SignedDuration::from_secs(1));
+        stage.post_accepted(&told("RECEIVED", 1)).await;
+        stage.world.fan_out_batch().await;
+        assert!(stage.items(&format!("TENANT#{OTHER}#FEED")).await.is_empty(), "{method}");
+
+        go_on.notify_one();
+        assert_eq!(placed.await.unwrap(), 201);
+        stage.run_for(SignedDuration::from_secs(1)).await;
+        assert_eq!(stage.told(), ["RECEIVED"], "{method}");
+        assert!(stage.items(&format!("TENANT#{OTHER}#FEED")).await.is_empty(), "{method}");
+    };
+    let off = r#"{"url":"https://bandwidth.test","username":"u","password":"p","gateway":false}"#;
+    check("PUT", off).await;
+    check("DELETE", "").await;
 }
 
 #[tokio::test]

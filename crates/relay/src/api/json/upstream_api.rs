@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use domain::address::{self, Policy};
 use domain::limits;
 use domain::upstream::{ApiAccess, Upstream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,7 +73,8 @@ pub(super) async fn replace(
         sealed_password: bandwidth::seal(&api.vault, &account, &password.into()).await?,
         gateway_since: gateway.then(|| on_since.unwrap_or(now)),
     };
-    let new = Upstream { api: Some(access), revision: old.revision + 1, ..old };
+    let gateway_until = if gateway { None } else { closed_at(&old, now) };
+    let new = Upstream { api: Some(access), gateway_until, revision: old.revision + 1, ..old };
     change(&api, &new).await?;
     Ok((etag(new.revision), Json(view(new, now))).into_response())
 }
@@ -91,9 +93,17 @@ pub(super) async fn delete(
     let old = find(&api, &account).await?;
     request::check_match(&headers, old.revision)?;
     if old.api.is_some() {
-        change(&api, &Upstream { api: None, revision: old.revision + 1, ..old }).await?;
+        let gateway_until = closed_at(&old, api.clock.now());
+        let new = Upstream { api: None, gateway_until, revision: old.revision + 1, ..old };
+        change(&api, &new).await?;
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// When the gateway was closed, where it is not open after now.
+fn closed_at(old: &Upstream, now: Timestamp) -> Option<Timestamp> {
+    let is_open = old.api.as_ref().is_some_and(|access| access.gateway_since.is_some());
+    if is_open { Some(now) } else { old.gateway_until }
 }
 
 /// A base as it is kept. Credentials go there, so that plain http is for allowed networks only.

@@ -135,7 +135,15 @@ pub(super) async fn create(
     let (credentials, login) = setup::ingest_credentials(&account)?;
     let rules = rules.into_iter().map(Rule::from).collect();
     let credentials = vec![credentials];
-    let made = Upstream { account, credentials, rules, default_tenant, api: None, revision: 1 };
+    let made = Upstream {
+        account,
+        credentials,
+        rules,
+        default_tenant,
+        api: None,
+        gateway_until: None,
+        revision: 1,
+    };
     match api.store.put_upstream(&made).await? {
         Written::Done => {}
         Written::Changed => return Err(SetupError::Changed.into()),
