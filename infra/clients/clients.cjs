@@ -1,9 +1,10 @@
 // Makes every call that the npm package `@bandwidth/numbers` has for subscriptions and orders, and prints one line of
 // JSON for each check: its name, whether it holds, and what was there instead. What to call stands on stdin.
 //
-// Calls that place, change or cancel an order are to be refused, and so are those for what no notification tells: files
-// and the activation status of a port-in, orders that move numbers. Only uploading and downloading files is left out:
-// there the client hands out streams, and tells nobody of an error.
+// The orders are at another upstream than that of the tenant: calls that change or cancel one are to be refused, and so
+// are those for what no notification tells: files and the activation status of a port-in, orders that move numbers. A
+// tenant that has no upstream is to be refused a new one. Only uploading and downloading files is left out: there the
+// client hands out streams, and tells nobody of an error.
 //
 // `LsrOrder.create`, `Dlda.create`, `Lidbs.create`, `ImportToAccount.create`, and `addNote` of lsrorders and csrs, do
 // not handle the rejection by their HTTP library: a refusal does not reach the callback, but the process.
@@ -20,9 +21,11 @@ const CALL_MILLISECONDS_MAX = 10_000;
 const given = JSON.parse(require("node:fs").readFileSync(0));
 const { account, username, numbers, noOrder, orders } = given;
 const client = at("/api");
+// May place nothing.
+const stranger = at("/api", given.stranger);
 const url = given.endpoint + "npm";
 
-function at(base, password = given.password) {
+function at(base, { account, username, password } = given) {
   return new Client(account, username, password, undefined, undefined, { apiEndPoint: given.url + base });
 }
 
@@ -58,7 +61,7 @@ async function refused(name, promise, status, text) {
   }
 }
 
-const HERE = "not at this relay";
+const { elsewhere, noUpstream } = given.refusals;
 const NOWHERE = "nothing at this path";
 
 async function refusedUnhandled(name, call) {
@@ -66,7 +69,7 @@ async function refusedUnhandled(name, call) {
   call().catch(() => {});
   const end = Date.now() + CALL_MILLISECONDS_MAX;
   while (unhandled.length === 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
-  await refused(name, Promise.reject(unhandled[0] || new Error("no answer")), 403, HERE);
+  await refused(name, Promise.reject(unhandled[0] || new Error("no answer")), 403, noUpstream);
 }
 
 const left = (seconds, most) => most - given.elapsedMax <= seconds && seconds <= most;
@@ -157,7 +160,7 @@ async function bases() {
     await answer(made.deleteAsync());
     const { order } = await answer(Order.getAsync(at(base), orders.complete.id));
     same(`base '${base}': an order`, order.id, orders.complete.id);
-    const wrong = Subscription.listAsync(at(base, "no"), {});
+    const wrong = Subscription.listAsync(at(base, { ...given, password: "no" }), {});
     await refused(`base '${base}': a wrong password is refused`, wrong, 401, "1001");
   }
 }
@@ -242,8 +245,8 @@ async function numberOrders() {
   same("orders: get of a waiting one", waiting.orderStatus, "BACKORDERED");
   await refused("orders: get of one that is not there", Order.getAsync(client, noOrder), 404, "does not exist");
   const item = { name: "new", siteId: 1, zipSearchAndOrderType: { quantity: 1, zip: "27606" } };
-  await refused("orders: placing one is refused", Order.createAsync(client, item), 403, HERE);
-  await refused("orders: changing one is refused", waiting.order.updateAsync({ closeOrder: true }), 403, HERE);
+  await refused("orders: placing one is refused", Order.createAsync(stranger, item), 403, noUpstream);
+  await refused("orders: changing one is refused", waiting.order.updateAsync({ closeOrder: true }), 403, elsewhere);
 }
 
 // ---- Ports
@@ -264,14 +267,14 @@ async function ports() {
   await numbersOf("portins", got, numbers.slice(0, 2));
   // Bandwidth answers `Quantity` with `Count`, in which the client finds nothing.
   same("portins: totals", (await answer(got.getTotalsAsync())).length, 1);
-  await refused("portins: the activation status is not there", got.getActivationStatusAsync(), 404, NOWHERE);
-  await refused("portins: files are not there", got.getFilesAsync(true), 404, NOWHERE);
-  await refused("portins: a file's data is not there", got.getFileMetadataAsync("loa.pdf"), 404, NOWHERE);
+  await refused("portins: the activation status is not there", got.getActivationStatusAsync(), 403, elsewhere);
+  await refused("portins: files are not there", got.getFilesAsync(true), 403, elsewhere);
+  await refused("portins: a file's data is not there", got.getFileMetadataAsync("loa.pdf"), 403, elsewhere);
   const loa = { documentName: "loa", documentType: "LOA" };
-  await refused("portins: nor is it taken", got.updateFileMetadataAsync("loa.pdf", loa), 404, NOWHERE);
-  await refused("portins: placing one is refused", PortIn.createAsync(client, { siteId: 1 }), 403, HERE);
-  await refused("portins: changing one is refused", got.updateAsync({ partialPort: false }), 403, HERE);
-  await refused("portins: cancelling one is refused", got.deleteAsync(), 403, HERE);
+  await refused("portins: nor is it taken", got.updateFileMetadataAsync("loa.pdf", loa), 403, elsewhere);
+  await refused("portins: placing one is refused", PortIn.createAsync(stranger, { siteId: 1 }), 403, noUpstream);
+  await refused("portins: changing one is refused", got.updateAsync({ partialPort: false }), 403, elsewhere);
+  await refused("portins: cancelling one is refused", got.deleteAsync(), 403, elsewhere);
 
   const outs = await answer(PortOut.listAsync(client, { page: 1, size: 100 }));
   const out = outs.lnpPortInfoForGivenStatus;
@@ -297,7 +300,8 @@ async function otherOrders() {
   same("disconnects: get", [gone.orderRequest.id, gone.orderStatus], [disconnect.id, "COMPLETE"]);
   same("disconnects: its numbers", gone.disconnectedTelephoneNumberList.telephoneNumber, numbers.slice(0, 2));
   await notes("disconnects", one(Disconnect, disconnect));
-  await refused("disconnects: placing one is refused", Disconnect.createAsync(client, "away", [numbers[0]]), 403, HERE);
+  const leaving = Disconnect.createAsync(stranger, "away", [numbers[0]]);
+  await refused("disconnects: placing one is refused", leaving, 403, noUpstream);
 
   const lsrs = await answer(LsrOrder.listAsync(client, page));
   same("lsrorders: the list", [lsrs.lsrOrderSummary.orderId, lsrs.lsrOrderSummary.orderStatus], [lsr.id, "FOC"]);
@@ -305,14 +309,15 @@ async function otherOrders() {
   same("lsrorders: get", [request.orderId, request.orderStatus], [lsr.id, "FOC"]);
   await history("lsrorders", one(LsrOrder, lsr), lsr);
   await notes("lsrorders", one(LsrOrder, lsr));
-  await refused("lsrorders: changing one is refused", one(LsrOrder, lsr).updateAsync({ sPID: "x" }), 403, HERE);
-  await refusedUnhandled("lsrorders: placing one is refused", () => LsrOrder.createAsync(client, { pon: "1" }));
+  await refused("lsrorders: changing one is refused", one(LsrOrder, lsr).updateAsync({ sPID: "x" }), 403, elsewhere);
+  await refusedUnhandled("lsrorders: placing one is refused", () => LsrOrder.createAsync(stranger, { pon: "1" }));
 
   const record = await answer(CsrOrder.getAsync(client, csr.id));
   same("csrs: get", [record.orderId, record.status], [csr.id, "ACTION_REQUIRED"]);
   await notes("csrs", one(CsrOrder, csr));
-  await refused("csrs: placing one is refused", CsrOrder.createAsync(client, { customerOrderId: "1" }), 403, HERE);
-  await refused("csrs: changing one is refused", one(CsrOrder, csr).updateAsync({ customerOrderId: "1" }), 403, HERE);
+  const asked = { customerOrderId: "1" };
+  await refused("csrs: placing one is refused", CsrOrder.createAsync(stranger, asked), 403, noUpstream);
+  await refused("csrs: changing one is refused", one(CsrOrder, csr).updateAsync(asked), 403, elsewhere);
 
   const row = (listed) => listed.listOrderIdUserIdDate.orderIdUserIdDate;
   const listings = row(await answer(Dlda.listAsync(client, page)));
@@ -320,42 +325,42 @@ async function otherOrders() {
   const listing = await answer(Dlda.getAsync(client, dlda.id));
   same("dldas: get", [listing.orderId, listing.processingStatus], [dlda.id, "COMPLETE"]);
   await history("dldas", one(Dlda, dlda), dlda);
-  await refusedUnhandled("dldas: placing one is refused", () => Dlda.createAsync(client, { customerOrderId: "1" }));
+  await refusedUnhandled("dldas: placing one is refused", () => Dlda.createAsync(stranger, { customerOrderId: "1" }));
 
   const names = row(await answer(Lidbs.listAsync(client, page)));
   same("lidbs: the list", [names.orderId, names.orderStatus], [lidb.id, "COMPLETE"]);
   const name = (await answer(Lidbs.getAsync(client, lidb.id))).lidbOrder;
   same("lidbs: get", [name.orderId, name.processingStatus], [lidb.id, "COMPLETE"]);
-  await refusedUnhandled("lidbs: placing one is refused", () => Lidbs.createAsync(client, { customerOrderId: "1" }));
+  await refusedUnhandled("lidbs: placing one is refused", () => Lidbs.createAsync(stranger, { customerOrderId: "1" }));
 
   const options = await answer(TnOption.listAsync(client, page));
   same("tnoptions: the list", options.map((one) => [one.orderId, one.orderStatus]), [[option.id, "COMPLETE"]]);
   const chosen = await answer(TnOption.getAsync(client, option.id));
   same("tnoptions: get", [chosen.orderId, chosen.processingStatus], [option.id, "COMPLETE"]);
   const groups = { tnOptionGroups: [{ telephoneNumbers: [numbers[0]] }] };
-  await refused("tnoptions: placing one is refused", TnOption.createAsync(client, groups), 403, HERE);
+  await refused("tnoptions: placing one is refused", TnOption.createAsync(stranger, groups), 403, noUpstream);
 
   const imports = (await answer(ImportTnOrder.listAsync(client, page))).importTnOrderSummary;
   same("importtnorders: the list", [imports.orderId, imports.orderStatus], [orders.import.id, "COMPLETE"]);
   const imported = await answer(ImportTnOrder.getAsync(client, orders.import.id));
   same("importtnorders: get", [imported.orderId, imported.processingStatus], [orders.import.id, "COMPLETE"]);
   await history("importtnorders", imported, orders.import);
-  await refused("importtnorders: files are not there", imported.getFilesAsync(true), 404, NOWHERE);
-  await refused("importtnorders: a file's data is not there", imported.getFileMetadataAsync("a"), 404, NOWHERE);
-  const placed = ImportTnOrder.createAsync(client, { siteId: 1 }, [numbers[0]]);
-  await refused("importtnorders: placing one is refused", placed, 403, HERE);
+  await refused("importtnorders: files are not there", imported.getFilesAsync(true), 403, elsewhere);
+  await refused("importtnorders: a file's data is not there", imported.getFileMetadataAsync("a"), 403, elsewhere);
+  const placed = ImportTnOrder.createAsync(stranger, { siteId: 1 }, [numbers[0]]);
+  await refused("importtnorders: placing one is refused", placed, 403, noUpstream);
 
   const removals = (await answer(RemoveImportedTnOrder.listAsync(client, page))).removeImportedTnOrderSummary;
   same("removeImportedTnOrders: the list", [removals.orderId, removals.orderStatus], [removal.id, "COMPLETE"]);
   const removed = await answer(RemoveImportedTnOrder.getAsync(client, removal.id, {}));
   same("removeImportedTnOrders: get", [removed.orderId, removed.processingStatus], [removal.id, "COMPLETE"]);
   await history("removeImportedTnOrders", one(RemoveImportedTnOrder, removal), removal);
-  const removing = RemoveImportedTnOrder.createAsync(client, "new", [numbers[0]]);
-  await refused("removeImportedTnOrders: placing one is refused", removing, 403, HERE);
+  const removing = RemoveImportedTnOrder.createAsync(stranger, "new", [numbers[0]]);
+  await refused("removeImportedTnOrders: placing one is refused", removing, 403, noUpstream);
 
   const own = row(await answer(ImportToAccount.listAsync(client, page)));
   same("importToAccounts: the list", [own.orderId, own.orderStatus], [toAccount.id, "COMPLETE"]);
-  const taking = () => ImportToAccount.createAsync(client, { siteId: 1 });
+  const taking = () => ImportToAccount.createAsync(stranger, { siteId: 1 });
   await refusedUnhandled("importToAccounts: placing one is refused", taking);
 
   const found = await answer(EmergencyNotification.listGroupOrdersAsync(client, page));
@@ -364,16 +369,16 @@ async function otherOrders() {
   const groupOrder = await answer(EmergencyNotification.getGroupOrderAsync(client, group.id));
   same("emergency groups: get", [groupOrder.orderId, groupOrder.processingStatus], [group.id, "COMPLETE"]);
   const newGroup = { emergencyNotificationGroupOrder: { customerOrderId: "1" } };
-  const grouping = EmergencyNotification.createGroupOrderAsync(client, newGroup);
-  await refused("emergency groups: placing one is refused", grouping, 403, HERE);
+  const grouping = EmergencyNotification.createGroupOrderAsync(stranger, newGroup);
+  await refused("emergency groups: placing one is refused", grouping, 403, noUpstream);
   const ends = await answer(EmergencyNotification.listEnpointOrdersAsync(client, page));
   const endRow = ends.emergencyNotificationEndpointOrders.emergencyNotificationEndpointOrder;
   same("emergency endpoints: the list", [endRow.orderId, endRow.processingStatus], [endpoint.id, "COMPLETE"]);
   const end = await answer(EmergencyNotification.getEndpointOrderAsync(client, endpoint.id));
   same("emergency endpoints: get", [end.orderId, end.processingStatus], [endpoint.id, "COMPLETE"]);
   const newEnd = { emergencyNotificationEndpointOrder: { customerOrderId: "1" } };
-  const ending = EmergencyNotification.createEndpointOrderAsync(client, newEnd);
-  await refused("emergency endpoints: placing one is refused", ending, 403, HERE);
+  const ending = EmergencyNotification.createEndpointOrderAsync(stranger, newEnd);
+  await refused("emergency endpoints: placing one is refused", ending, 403, noUpstream);
 
   // No notification tells of these.
   await refused("moveTns: the list is not there", Account.getMoveTnsOrdersAsync(client), 404, NOWHERE);

@@ -4,8 +4,9 @@
 
 Starts `hookline dev`, posts notifications of orders of many types as Bandwidth does, and then makes every call that the
 packages `bandwidth-numbers-sdk` and `bandwidth-cli` of PyPI and `@bandwidth/numbers` of npm have for subscriptions,
-orders, histories and notes, and compares what they make of the answers. Calls that place or change an order at
-Bandwidth are to be refused, so that the client tells why. One line for each check; the last counts them.
+orders, histories and notes, and compares what they make of the answers. Those orders are at another upstream than the
+one at which the tenant may place its own: calls that change one are to be refused, and so are calls that place one for
+a tenant that has no upstream, so that the client tells why. One line for each check; the last counts them.
 
 Known mistakes of the clients, which no answer can mend:
 
@@ -33,12 +34,11 @@ import time
 import traceback
 from dataclasses import asdict, dataclass, field
 
-import requests
-from bandwidth_numbers import Account, Client
+from bandwidth_numbers import Account
 from bandwidth_numbers.models.portout import PortOut
-from bandwidth_numbers.utils.rest import RestError
 
 from dev import Bandwidth, Dev, Endpoint, Report, basic, request, until
+from tenant import NO_ORDER, UUID, Operator, Tenant, check_notes, refusal
 
 LISTED_SECONDS_MAX = 20
 CLI_SECONDS_MAX = 20
@@ -49,9 +49,11 @@ EXPIRY_DEFAULT = 86_400
 # A subscription that was made just now has this much less left, in seconds.
 ELAPSED_MAX = 30
 
+# What is said of an order at another upstream than the tenant's, and to a tenant that has none.
+ELSEWHERE = "not at this relay: the order is of an upstream that this account places none at"
+NO_UPSTREAM = "not at this relay: this account has no upstream to place orders at"
+
 NUMBERS = ["9195550100", "9195550101", "9805550199"]
-NO_ORDER = "1b9a2c44-8a1b-4f0e-9a57-999999999999"
-UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 # ---- What Bandwidth has told
@@ -128,38 +130,9 @@ def tell(bandwidth: Bandwidth, order: Order):
         bandwidth.notify(order.type, order.id, **event)
 
 
-# ---- The tenant that asks
-
-
-@dataclass
-class Tenant:
-    # Without a base path.
-    url: str
-    account: str
-    username: str
-    password: str
-
-    def client(self, base: str = "/api", password: str | None = None) -> Account:
-        return Account(client=Client(self.url + base, self.account, self.username, password or self.password))
-
-    def request(self, method: str, path: str, body: str | None = None, base: str = "/api") -> tuple[int, dict, str]:
-        headers = {"authorization": basic(self.username, self.password), "content-type": "application/xml"}
-        url = f"{self.url}{base}/accounts/{self.account}{path}"
-        status, answered, text = request(method, url, headers, body.encode() if body is not None else None)
-        return status, answered, text.decode()
-
-    def knows(self, order: Order) -> bool:
-        status, _, text = self.request("GET", f"/{order.type}/{order.id}/history")
-        return status == 200 and text.count("<OrderHistory>") == len(order.events)
-
-
-def refusal(call) -> str:
-    """What the client says of a call that is to be refused."""
-    try:
-        call()
-    except (RestError, requests.HTTPError) as error:
-        return str(error)
-    return "not refused"
+def knows(tenant: Tenant, order: Order) -> bool:
+    status, _, text = tenant.request("GET", f"/{order.type}/{order.id}/history")
+    return status == 200 and text.count("<OrderHistory>") == len(order.events)
 
 
 # ---- Python: subscriptions
@@ -307,7 +280,7 @@ def py_bases(report: Report, tenant: Tenant, endpoint: str, orders: dict[str, Or
 # ---- Python: orders
 
 
-def py_orders(report: Report, tenant: Tenant, orders: dict[str, Order]):
+def py_orders(report: Report, tenant: Tenant, stranger: Account, orders: dict[str, Order]):
     account = tenant.client()
     complete, failed, waiting = orders["complete"], orders["failed"], orders["waiting"]
 
@@ -354,32 +327,19 @@ def py_orders(report: Report, tenant: Tenant, orders: dict[str, Order]):
     text = refusal(lambda: account.orders.get(NO_ORDER))
     report.check("PyPI: orders: get of one that is not there", "does not exist" in text or "404" in text, text)
     new = {"name": "new", "site_id": "1", "zip_search_and_order_type": {"quantity": "1", "zip": "27606"}}
-    text = refusal(lambda: account.orders.create(new))
-    report.check("PyPI: orders: placing one is refused", "not at this relay" in text, text)
+    text = refusal(lambda: stranger.orders.create(new))
+    report.check("PyPI: orders: placing one is refused", NO_UPSTREAM in text, text)
     order = account.orders.create({"order_id": waiting.id, "name": "other", "close_order": "true"}, save=False)
     text = refusal(order.save)
-    report.check("PyPI: orders: changing one is refused", "not at this relay" in text, text)
+    report.check("PyPI: orders: changing one is refused", ELSEWHERE in text, text)
 
 
 def py_notes(report: Report, tenant: Tenant, what: str, order: Order, notes, before: list[tuple]):
     """`before`: user and text of the notes that are there."""
-
-    def listed() -> list[tuple]:
-        return [(note.user_id, note.description) for note in notes.list().items]
-
-    report.same(f"PyPI: {what}: the notes that are there", listed(), before)
-    text = "Grüße <&> 'LOA' \"2\""
-    made = notes.create({"description": text})
-    report.check(f"PyPI: {what}: adding a note gives its id", (made.id or "").isdecimal(), made.id)
-    report.same(f"PyPI: {what}: which then is there", listed(), [*before, (tenant.username, text)])
-    ids = [note.id for note in notes.list().items]
-    report.check(f"PyPI: {what}: under that id", ids[-1:] == [made.id] and len(set(ids)) == len(ids), ids)
-    refused = refusal(lambda: notes.create({"description": "x" * 501}))
-    report.check(f"PyPI: {what}: a note of 501 characters is refused", "longer than 500" in refused, refused)
-    order.events.append({"Note": text})
+    order.events.append({"Note": check_notes(report, tenant, what, notes, before)})
 
 
-def py_ports(report: Report, tenant: Tenant, orders: dict[str, Order]):
+def py_ports(report: Report, tenant: Tenant, stranger: Account, orders: dict[str, Order]):
     account = tenant.client()
     order = orders["portin"]
     [row] = account.portins.list({"page": "1", "size": "100"}).items
@@ -399,17 +359,17 @@ def py_ports(report: Report, tenant: Tenant, orders: dict[str, Order]):
     is_ = (last.status, last.note, last.author)
     report.same("PyPI: portins: the history has the note too", is_, (None, order.events[-1]["Note"], tenant.username))
     report.same("PyPI: portins: totals", got.totals.get().count, "2")
-    # Nothing is told of these two.
+    # No notification tells of these two.
     text = refusal(got.activation_status.get)
-    report.check("PyPI: portins: activationStatus is not there", "nothing at this path" in text, text)
+    report.check("PyPI: portins: activationStatus is not there", ELSEWHERE in text, text)
     text = refusal(lambda: got.loas.list({"metadata": "true"}))
-    report.check("PyPI: portins: loas are not there", "nothing at this path" in text, text)
-    text = refusal(lambda: account.portins.create({"billing_telephone_number": NUMBERS[0]}))
-    report.check("PyPI: portins: placing one is refused", "not at this relay" in text, text)
+    report.check("PyPI: portins: loas are not there", ELSEWHERE in text, text)
+    text = refusal(lambda: stranger.portins.create({"billing_telephone_number": NUMBERS[0]}))
+    report.check("PyPI: portins: placing one is refused", NO_UPSTREAM in text, text)
     text = refusal(account.portins.create({"order_id": order.id, "site_id": "1"}, save=False).save)
-    report.check("PyPI: portins: changing one is refused", "not at this relay" in text, text)
+    report.check("PyPI: portins: changing one is refused", ELSEWHERE in text, text)
     text = refusal(account.portins.create({"order_id": order.id}, save=False).delete)
-    report.check("PyPI: portins: cancelling one is refused", "not at this relay" in text, text)
+    report.check("PyPI: portins: cancelling one is refused", ELSEWHERE in text, text)
 
     order = orders["portout"]
     [row] = account.portouts.list({"page": "1", "size": "100"}).items
@@ -421,7 +381,7 @@ def py_ports(report: Report, tenant: Tenant, orders: dict[str, Order]):
     report.same("PyPI: portouts: totals", one.totals.get().count, "1")
 
 
-def py_others(report: Report, tenant: Tenant, orders: dict[str, Order]):
+def py_others(report: Report, tenant: Tenant, stranger: Account, orders: dict[str, Order]):
     account = tenant.client()
 
     order = orders["disconnect"]
@@ -435,8 +395,8 @@ def py_others(report: Report, tenant: Tenant, orders: dict[str, Order]):
     py_notes(report, tenant, "disconnects", order, one.notes, [])
     number = {"telephone_number_list": {"telephone_number": NUMBERS[:1]}}
     wanted = {"name": "away", "disconnect_telephone_number_order_type": number}
-    text = refusal(lambda: account.disconnects.create(wanted))
-    report.check("PyPI: disconnects: placing one is refused", "not at this relay" in text, text)
+    text = refusal(lambda: stranger.disconnects.create(wanted))
+    report.check("PyPI: disconnects: placing one is refused", NO_UPSTREAM in text, text)
 
     order = orders["dlda"]
     [row] = account.dldas.list().items
@@ -445,24 +405,24 @@ def py_others(report: Report, tenant: Tenant, orders: dict[str, Order]):
     report.same("PyPI: dldas: get", (got.id, got.processing_status), (order.id, "COMPLETE"))
     is_ = [one.status for one in got.history.list().items]
     report.same("PyPI: dldas: history", is_, order.states)
-    text = refusal(lambda: account.dldas.create({"customer_order_id": "new"}))
-    report.check("PyPI: dldas: placing one is refused", "not at this relay" in text, text)
+    text = refusal(lambda: stranger.dldas.create({"customer_order_id": "new"}))
+    report.check("PyPI: dldas: placing one is refused", NO_UPSTREAM in text, text)
 
     order = orders["lidb"]
     [row] = account.lidbs.list({"page": "1"}).items
     report.same("PyPI: lidbs: the list", (row.id, row.order_status, row.order_type), (order.id, "COMPLETE", "lidb"))
     got = account.lidbs.get(order.id)
     report.same("PyPI: lidbs: get", (got.id, got.processing_status), (order.id, "COMPLETE"))
-    text = refusal(lambda: account.lidbs.create({"customer_order_id": "new"}))
-    report.check("PyPI: lidbs: placing one is refused", "not at this relay" in text, text)
+    text = refusal(lambda: stranger.lidbs.create({"customer_order_id": "new"}))
+    report.check("PyPI: lidbs: placing one is refused", NO_UPSTREAM in text, text)
 
     order = orders["tn_option"]
     [row] = account.tn_option_orders.list().tn_option_order_summary.items
     report.same("PyPI: tnoptions: the list", (row.id, row.order_status), (order.id, "COMPLETE"))
     got = account.tn_option_orders.get(order.id)
     report.same("PyPI: tnoptions: get", (got.id, got.processing_status), (order.id, "COMPLETE"))
-    text = refusal(lambda: account.tn_option_orders.create({"customer_order_id": "new"}))
-    report.check("PyPI: tnoptions: placing one is refused", "not at this relay" in text, text)
+    text = refusal(lambda: stranger.tn_option_orders.create({"customer_order_id": "new"}))
+    report.check("PyPI: tnoptions: placing one is refused", NO_UPSTREAM in text, text)
 
 
 # ---- The commands of bandwidth-cli
@@ -556,10 +516,14 @@ def others(report: Report, tenant: Tenant, endpoint: str, orders: dict[str, Orde
 # ---- Node
 
 
-def node(report: Report, tenant: Tenant, endpoint: str, orders: dict[str, Order], node_modules: str):
+def node(
+    report: Report, tenant: Tenant, stranger: Tenant, endpoint: str, orders: dict[str, Order], node_modules: str
+):
     given = {
         **asdict(tenant),
+        "stranger": asdict(stranger),
         "endpoint": endpoint,
+        "refusals": {"elsewhere": ELSEWHERE, "noUpstream": NO_UPSTREAM},
         "noOrder": NO_ORDER,
         "numbers": NUMBERS,
         "elapsedMax": ELAPSED_MAX,
@@ -596,19 +560,21 @@ def main() -> int:
             upstream, login = made["upstream"], made["tenant"]
             bandwidth = Bandwidth(made["notify_url"], upstream["username"], upstream["password"])
             tenant = Tenant(made["url"], login["account"], login["username"], login["password"])
+            operator = Operator(made["api_url"], **made["operator"])
+            stranger = operator.new_tenant(made["url"], "5500002")
             for order in orders.values():
                 tell(bandwidth, order)
             for order in orders.values():
-                until(f"all of {order.type}", LISTED_SECONDS_MAX, lambda: tenant.knows(order))
+                until(f"all of {order.type}", LISTED_SECONDS_MAX, lambda: knows(tenant, order))
             parts = {
                 "subscriptions": lambda: py_subscriptions(report, tenant, endpoint.url, orders),
                 "bases": lambda: py_bases(report, tenant, endpoint.url, orders),
-                "orders": lambda: py_orders(report, tenant, orders),
-                "ports": lambda: py_ports(report, tenant, orders),
-                "other orders": lambda: py_others(report, tenant, orders),
+                "orders": lambda: py_orders(report, tenant, stranger.client(), orders),
+                "ports": lambda: py_ports(report, tenant, stranger.client(), orders),
+                "other orders": lambda: py_others(report, tenant, stranger.client(), orders),
                 "cli": lambda: cli(report, tenant, endpoint.url),
                 "others": lambda: others(report, tenant, endpoint.url, orders),
-                "npm": lambda: node(report, tenant, endpoint.url, orders, options.node_modules),
+                "npm": lambda: node(report, tenant, stranger, endpoint.url, orders, options.node_modules),
             }
             for name, part in parts.items():
                 began = time.monotonic()
