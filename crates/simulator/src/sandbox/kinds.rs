@@ -115,6 +115,8 @@ mod tests {
             assert_eq!(Kind::named(name).unwrap().path, "lidbs");
         }
         assert_eq!(Kind::named("importTnOrders").unwrap().order_type, "importtnorders");
+        let endpoints = Kind::named("emergencyNotificationEndpointOrders").unwrap();
+        assert_eq!(endpoints.order_type, "emergencyEndpointGroup");
         assert!(Kind::named("subscriptions").is_none());
     }
 }

@@ -38,6 +38,8 @@ async fn a_port_in_goes_its_way_and_every_state_is_notified() {
     assert_eq!(order.value("ProcessingStatus"), Some("COMPLETE"));
     assert_eq!(order.value("LastModifiedDate"), Some("2026-03-05T10:00:05.000Z"));
     assert_eq!(order.value("ActualFocDate"), Some("2026-03-05T10:00:05.000Z"));
+    let totals = account.get(&format!("portins/{id}/totals")).await;
+    assert_eq!((totals.name.as_str(), totals.value("Count")), ("Quantity", Some("1")));
 }
 
 #[tokio::test]

@@ -118,6 +118,10 @@ fn parts(state: &State, order: usize, part: &str) -> Response {
         "tns" => answer::tns(numbers),
         "areaCodes" => answer::area_codes(numbers),
         "npaNxx" => answer::npa_nxx(numbers),
+        // Of a port, Bandwidth's clients read one number.
+        "totals" if matches!(order.kind.order_type, "portins" | "portouts") => {
+            answer::quantity(numbers)
+        }
         "totals" => answer::totals(numbers),
         _ => return no_such_resource("ErrorResponse"),
     };

@@ -352,7 +352,7 @@ pub static KINDS: &[Kind] = &[
         form: Form {
             created: &["EmergencyNotificationGroupOrderResponse"],
             got: &["EmergencyNotificationGroupOrderResponse"],
-            list: &["EmergencyNotificationGroupOrders"],
+            list: &["EmergencyNotificationGroupOrderResponse", "EmergencyNotificationGroupOrders"],
             entry: "EmergencyNotificationGroupOrder",
             entry_type: "emergency_notification_group",
             entry_status: "ProcessingStatus",
@@ -371,7 +371,10 @@ pub static KINDS: &[Kind] = &[
         form: Form {
             created: &["EmergencyNotificationEndpointOrderResponse"],
             got: &["EmergencyNotificationEndpointOrderResponse"],
-            list: &["EmergencyNotificationEndpointOrders"],
+            list: &[
+                "EmergencyNotificationEndpointOrderResponse",
+                "EmergencyNotificationEndpointOrders",
+            ],
             entry: "EmergencyNotificationEndpointOrder",
             entry_type: "emergency_endpoint_group",
             entry_status: "ProcessingStatus",

@@ -143,6 +143,11 @@ pub fn totals(numbers: &[String]) -> Element {
     Element::new("TelephoneDetailsReports", vec![report])
 }
 
+/// The same of a port.
+pub fn quantity(numbers: &[String]) -> Element {
+    Element::new("Quantity", vec![count("Count", numbers.len())])
+}
+
 fn report_by(name: &str, digits: usize, numbers: &[String]) -> Element {
     let prefix = |number: &String| number.get(..digits).map(str::to_owned);
     let reports = tally(numbers.iter().filter_map(prefix)).into_iter().map(|(prefix, numbers)| {
