@@ -52,11 +52,13 @@ class Dev:
 
 
 class Endpoint(http.server.ThreadingHTTPServer):
-    """Takes whatever is delivered to it, except at a path with `failing`."""
+    """Takes whatever is delivered to it, except at a path with `failing`, and keeps it."""
 
     daemon_threads = True
 
     def __init__(self):
+        # Headers, with names in lower case, and body.
+        self.taken: list[tuple[dict[str, str], bytes]] = []
         super().__init__(("127.0.0.1", 0), _Taking)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -67,8 +69,11 @@ class Endpoint(http.server.ThreadingHTTPServer):
 
 class _Taking(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(500 if "failing" in self.path else 200)
+        body = self.rfile.read(int(self.headers["content-length"]))
+        failing = "failing" in self.path
+        if not failing:
+            self.server.taken.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(500 if failing else 200)
         self.send_header("content-length", "0")
         self.end_headers()
 

@@ -1,5 +1,4 @@
-// Makes every call that the npm package `@bandwidth/numbers` has for subscriptions and orders, and prints one line of
-// JSON for each check: its name, whether it holds, and what was there instead. What to call stands on stdin.
+// Makes every call that the npm package `@bandwidth/numbers` has for subscriptions and orders, as checks.cjs has it.
 //
 // The orders are at another upstream than that of the tenant: calls that change or cancel one are to be refused, and so
 // are those for what no notification tells: files and the activation status of a port-in, orders that move numbers. A
@@ -10,79 +9,22 @@
 // not handle the rejection by their HTTP library: a refusal does not reach the callback, but the process.
 
 const assert = require("node:assert");
-const { isDeepStrictEqual } = require("node:util");
 const {
-  Account, Client, CsrOrder, Disconnect, Dlda, EmergencyNotification, ImportTnOrder, ImportToAccount, Lidbs, LsrOrder,
+  Account, CsrOrder, Disconnect, Dlda, EmergencyNotification, ImportTnOrder, ImportToAccount, Lidbs, LsrOrder,
   Order, PortIn, PortOut, RemoveImportedTnOrder, Subscription, TnOption,
 } = require("@bandwidth/numbers");
 
-const CALL_MILLISECONDS_MAX = 10_000;
+const {
+  answer, at, check, client, given, history, isPast, left, nextUnhandled, notes, numbersOf, one, part, refused, same,
+  unhandled,
+} = require("./checks.cjs");
 
-const given = JSON.parse(require("node:fs").readFileSync(0));
 const { account, username, numbers, noOrder, orders } = given;
-const client = at("/api");
+const { elsewhere, noUpstream } = given.refusals;
+const NOWHERE = "nothing at this path";
 // May place nothing.
 const stranger = at("/api", given.stranger);
 const url = given.endpoint + "npm";
-
-function at(base, { account, username, password } = given) {
-  return new Client(account, username, password, undefined, undefined, { apiEndPoint: given.url + base });
-}
-
-// ---- Checks
-
-function check(name, holds, otherwise) {
-  console.log(JSON.stringify([name, Boolean(holds), holds ? "" : String(otherwise)]));
-}
-
-function same(name, is, expected) {
-  check(name, isDeepStrictEqual(is, expected), `${JSON.stringify(is)} instead of ${JSON.stringify(expected)}`);
-}
-
-// A callback that is never called must not keep the run waiting.
-async function answer(promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer")), CALL_MILLISECONDS_MAX);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const unhandled = [];
-process.on("unhandledRejection", (error) => unhandled.push(error));
-
-async function refused(name, promise, status, text) {
-  try {
-    await answer(promise);
-    check(name, false, "not refused");
-  } catch (error) {
-    const body = error.response ? error.response.text : "";
-    check(name, error.status === status && body.includes(text), `${error.status}: ${body || error.stack}`);
-  }
-}
-
-const { elsewhere, noUpstream } = given.refusals;
-const NOWHERE = "nothing at this path";
-
-async function refusedUnhandled(name, call) {
-  unhandled.length = 0;
-  call().catch(() => {});
-  const end = Date.now() + CALL_MILLISECONDS_MAX;
-  while (unhandled.length === 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 10));
-  await refused(name, Promise.reject(unhandled[0] || new Error("no answer")), 403, noUpstream);
-}
-
-const left = (seconds, most) => most - given.elapsedMax <= seconds && seconds <= most;
-const isPast = (date) => date instanceof Date && date <= Date.now();
-
-// Without this, one call that throws would leave out all that come after it.
-async function part(name, work) {
-  try {
-    await work();
-  } catch (error) {
-    check(`${name} comes to its end`, false, error.stack);
-  }
-}
 
 // ---- Subscriptions
 
@@ -163,47 +105,6 @@ async function bases() {
     const wrong = Subscription.listAsync(at(base, { ...given, password: "no" }), {});
     await refused(`base '${base}': a wrong password is refused`, wrong, 401, "1001");
   }
-}
-
-// ---- What several types of orders have in common
-
-// An object whose methods are to be called: what `get` gives has its id under another name, or no methods.
-function one(type, order) {
-  return Object.assign(new type(), { id: order.id, client });
-}
-
-async function history(name, it, order) {
-  const entries = await answer(it.getHistoryAsync());
-  const states = entries.map((entry) => entry.status).filter((status) => status !== undefined);
-  same(`${name}: history`, states, order.states);
-  check(`${name}: its dates`, entries.every((entry) => isPast(entry.orderDate)), JSON.stringify(entries));
-  return entries;
-}
-
-async function notes(name, it) {
-  const listed = async () => (await answer(it.getNotesAsync())).filter((note) => note !== undefined);
-  const before = await listed();
-  const text = `Grüße <&> "${name}"`;
-  const made = await answer(it.addNoteAsync({ userId: username, description: text }));
-  same(`${name}: adding a note`, [made.userId, made.description], [username, text]);
-  check(`${name}: its id and date`, Number.isInteger(made.id) && isPast(made.lastDateModifier), JSON.stringify(made));
-  const after = await listed();
-  same(`${name}: the notes`, after.map((note) => note.id), [...before.map((note) => note.id), made.id]);
-  return before;
-}
-
-async function numbersOf(name, it, all) {
-  const tns = await answer(it.getTnsAsync());
-  same(`${name}: tns`, [tns.count, tns.telephoneNumber], [all.length, all]);
-  const counted = (digits) => {
-    const counts = {};
-    for (const number of all) counts[number.slice(0, digits)] = (counts[number.slice(0, digits)] || 0) + 1;
-    return Object.entries(counts).sort().map(([part, count]) => [Number(part), count]);
-  };
-  const codes = await answer(it.getAreaCodesAsync());
-  same(`${name}: area codes`, codes.map((code) => [code.areaCode, code.count]), counted(3));
-  const exchanges = await answer(it.getNpaNxxAsync());
-  same(`${name}: NPA-NXX`, exchanges.map((exchange) => [exchange["nPA-NXX"], exchange.count]), counted(6));
 }
 
 // ---- Orders
@@ -310,7 +211,8 @@ async function otherOrders() {
   await history("lsrorders", one(LsrOrder, lsr), lsr);
   await notes("lsrorders", one(LsrOrder, lsr));
   await refused("lsrorders: changing one is refused", one(LsrOrder, lsr).updateAsync({ sPID: "x" }), 403, elsewhere);
-  await refusedUnhandled("lsrorders: placing one is refused", () => LsrOrder.createAsync(stranger, { pon: "1" }));
+  const local = nextUnhandled(() => LsrOrder.createAsync(stranger, { pon: "1" }));
+  await refused("lsrorders: placing one is refused", local, 403, noUpstream);
 
   const record = await answer(CsrOrder.getAsync(client, csr.id));
   same("csrs: get", [record.orderId, record.status], [csr.id, "ACTION_REQUIRED"]);
@@ -325,13 +227,15 @@ async function otherOrders() {
   const listing = await answer(Dlda.getAsync(client, dlda.id));
   same("dldas: get", [listing.orderId, listing.processingStatus], [dlda.id, "COMPLETE"]);
   await history("dldas", one(Dlda, dlda), dlda);
-  await refusedUnhandled("dldas: placing one is refused", () => Dlda.createAsync(stranger, { customerOrderId: "1" }));
+  const listed = nextUnhandled(() => Dlda.createAsync(stranger, { customerOrderId: "1" }));
+  await refused("dldas: placing one is refused", listed, 403, noUpstream);
 
   const names = row(await answer(Lidbs.listAsync(client, page)));
   same("lidbs: the list", [names.orderId, names.orderStatus], [lidb.id, "COMPLETE"]);
   const name = (await answer(Lidbs.getAsync(client, lidb.id))).lidbOrder;
   same("lidbs: get", [name.orderId, name.processingStatus], [lidb.id, "COMPLETE"]);
-  await refusedUnhandled("lidbs: placing one is refused", () => Lidbs.createAsync(stranger, { customerOrderId: "1" }));
+  const named = nextUnhandled(() => Lidbs.createAsync(stranger, { customerOrderId: "1" }));
+  await refused("lidbs: placing one is refused", named, 403, noUpstream);
 
   const options = await answer(TnOption.listAsync(client, page));
   same("tnoptions: the list", options.map((one) => [one.orderId, one.orderStatus]), [[option.id, "COMPLETE"]]);
@@ -360,8 +264,8 @@ async function otherOrders() {
 
   const own = row(await answer(ImportToAccount.listAsync(client, page)));
   same("importToAccounts: the list", [own.orderId, own.orderStatus], [toAccount.id, "COMPLETE"]);
-  const taking = () => ImportToAccount.createAsync(stranger, { siteId: 1 });
-  await refusedUnhandled("importToAccounts: placing one is refused", taking);
+  const taking = nextUnhandled(() => ImportToAccount.createAsync(stranger, { siteId: 1 }));
+  await refused("importToAccounts: placing one is refused", taking, 403, noUpstream);
 
   const found = await answer(EmergencyNotification.listGroupOrdersAsync(client, page));
   const groupRow = found.emergencyNotificationGroupOrders.emergencyNotificationGroupOrder;

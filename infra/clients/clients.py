@@ -22,7 +22,6 @@ npm   A refusal is an error of its HTTP library; code and description are in `er
 import argparse
 import ast
 import datetime
-import json
 import os
 import pathlib
 import re
@@ -38,11 +37,11 @@ from bandwidth_numbers import Account
 from bandwidth_numbers.models.portout import PortOut
 
 from dev import Bandwidth, Dev, Endpoint, Report, basic, request, until
+from npm import Npm
 from tenant import NO_ORDER, UUID, Operator, Tenant, check_notes, refusal
 
 LISTED_SECONDS_MAX = 20
 CLI_SECONDS_MAX = 20
-NODE_SECONDS_MAX = 120
 
 # What a subscription lasts at Bandwidth unless it says otherwise.
 EXPIRY_DEFAULT = 86_400
@@ -516,9 +515,7 @@ def others(report: Report, tenant: Tenant, endpoint: str, orders: dict[str, Orde
 # ---- Node
 
 
-def node(
-    report: Report, tenant: Tenant, stranger: Tenant, endpoint: str, orders: dict[str, Order], node_modules: str
-):
+def node(report: Report, tenant: Tenant, stranger: Tenant, endpoint: str, orders: dict[str, Order], npm: Npm):
     given = {
         **asdict(tenant),
         "stranger": asdict(stranger),
@@ -529,17 +526,7 @@ def node(
         "elapsedMax": ELAPSED_MAX,
         "orders": {name: {**asdict(order), "states": order.states} for name, order in orders.items()},
     }
-    done = subprocess.run(
-        ["node", str(pathlib.Path(__file__).with_name("clients.cjs"))],
-        input=json.dumps(given).encode(),
-        stdout=subprocess.PIPE,
-        env={**os.environ, "NODE_PATH": node_modules},
-        timeout=NODE_SECONDS_MAX,
-    )
-    for line in done.stdout.splitlines():
-        name, holds, otherwise = json.loads(line)
-        report.check(f"npm: {name}", holds, otherwise)
-    report.same("npm: the run comes to its end", done.returncode, 0)
+    npm.run(report, "clients.cjs", given)
 
 
 def main() -> int:
@@ -551,6 +538,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ["NO_PROXY"] = "127.0.0.1"
     report = Report()
+    npm = Npm(options.node_modules)
     endpoint = Endpoint()
     orders = story()
     with tempfile.TemporaryDirectory() as data:
@@ -574,7 +562,7 @@ def main() -> int:
                 "other orders": lambda: py_others(report, tenant, stranger.client(), orders),
                 "cli": lambda: cli(report, tenant, endpoint.url),
                 "others": lambda: others(report, tenant, endpoint.url, orders),
-                "npm": lambda: node(report, tenant, stranger, endpoint.url, orders, options.node_modules),
+                "npm": lambda: node(report, tenant, stranger, endpoint.url, orders, npm),
             }
             for name, part in parts.items():
                 began = time.monotonic()
