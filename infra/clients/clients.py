@@ -8,10 +8,14 @@ orders, histories and notes, and compares what they make of the answers. Those o
 one at which the tenant may place its own: calls that change one are to be refused, and so are calls that place one for
 a tenant that has no upstream, so that the client tells why. One line for each check; the last counts them.
 
+Then a tenant places orders of its own, at the sandbox that runs beside: placing.py, placing.cjs, delivered.py.
+
 Known mistakes of the clients, which no answer can mend:
 
 PyPI  `Subscriptions.get` always raises TypeError; `Subscription(...).get` works, and is used here.
 PyPI  From Python 3.9 on an error's text is the whole body: the client reads it with a method that is gone.
+PyPI  The list of a port-in's documents is empty: the client looks for `FileListResponse`, not `fileListResponse`.
+PyPI  A number order forgets its id when a change of it is saved, for the answer names none.
 PyPI  `DisconnectOrderResponse` and `OrderResponse` have no place for `DisconnectedTelephoneNumberList`.
 npm   Without notes the answer is 204, and the client makes a list with one `undefined` of it.
 npm   The objects of `get` for portouts, lsrorders and csrs have `orderId` and no `id`, which their other methods need.
@@ -36,8 +40,11 @@ from dataclasses import asdict, dataclass, field
 from bandwidth_numbers import Account
 from bandwidth_numbers.models.portout import PortOut
 
+from delivered import delivered
 from dev import Bandwidth, Dev, Endpoint, Report, basic, request, until
 from npm import Npm
+from placing import Placing
+from sandbox import SCENARIO, Sandbox
 from tenant import NO_ORDER, UUID, Operator, Tenant, check_notes, refusal
 
 LISTED_SECONDS_MAX = 20
@@ -529,6 +536,21 @@ def node(report: Report, tenant: Tenant, stranger: Tenant, endpoint: str, orders
     npm.run(report, "clients.cjs", given)
 
 
+# ---- Orders at the tenant's own upstream
+
+
+def place(report: Report, tenant: Tenant, sandbox: Sandbox, placed: dict[str, str]):
+    sandbox.control("PUT", "scenario", SCENARIO)
+    Placing(report, tenant, sandbox, placed).run()
+
+
+def place_by_npm(report: Report, tenant: Tenant, sandbox: Sandbox, placed: dict[str, str], npm: Npm):
+    numbers = sandbox.client().available_numbers.list({"areaCode": "617", "quantity": "2"}).items
+    given = {**asdict(tenant), "sandbox": asdict(sandbox), "numbers": numbers}
+    for told in npm.run(report, "placing.cjs", given, "placing: "):
+        placed.update(told["placed"])
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--hookline", required=True)
@@ -549,6 +571,8 @@ def main() -> int:
             bandwidth = Bandwidth(made["notify_url"], upstream["username"], upstream["password"])
             tenant = Tenant(made["url"], login["account"], login["username"], login["password"])
             operator = Operator(made["api_url"], **made["operator"])
+            sandbox, secret = Sandbox(**made["sandbox"]), made["subscription"]["signing_secret"]
+            placed: dict[str, str] = {}
             stranger = operator.new_tenant(made["url"], "5500002")
             for order in orders.values():
                 tell(bandwidth, order)
@@ -563,6 +587,10 @@ def main() -> int:
                 "cli": lambda: cli(report, tenant, endpoint.url),
                 "others": lambda: others(report, tenant, endpoint.url, orders),
                 "npm": lambda: node(report, tenant, stranger, endpoint.url, orders, npm),
+                # After those that know what there is.
+                "placing": lambda: place(report, tenant, sandbox, placed),
+                "placing by npm": lambda: place_by_npm(report, tenant, sandbox, placed, npm),
+                "delivered": lambda: delivered(report, operator, sandbox, endpoint, secret, tenant.account, placed),
             }
             for name, part in parts.items():
                 began = time.monotonic()

@@ -15,8 +15,11 @@ NODE_SECONDS_MAX = 180
 class Npm:
     node_modules: str
 
-    def run(self, report: Report, program: str, given: dict) -> list[dict]:
-        """Gives the program what it is to know on stdin. What it tells besides its checks."""
+    def run(self, report: Report, program: str, given: dict, prefix: str = "") -> list[dict]:
+        """Gives the program what it is to know on stdin; the names of its checks get the prefix.
+
+        Gives back what it tells besides its checks.
+        """
         done = subprocess.run(
             ["node", str(pathlib.Path(__file__).with_name(program))],
             input=json.dumps(given).encode(),
@@ -30,6 +33,6 @@ class Npm:
                 told.append(line)
             else:
                 name, holds, otherwise = line
-                report.check(f"npm: {name}", holds, otherwise)
+                report.check(f"npm: {prefix}{name}", holds, otherwise)
         report.same(f"npm: {program} comes to its end", done.returncode, 0)
         return told
