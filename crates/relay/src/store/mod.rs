@@ -49,7 +49,7 @@ pub use job::{Job, ReplayFilter, Work};
 pub use key::Lane;
 pub(crate) use ledger::{Decision, ScanCursor};
 pub use placing::PLACING_MAX;
-pub(crate) use placing::takes_orders;
+pub(crate) use placing::{Placing, takes_orders};
 pub use quarantine::Quarantined;
 pub(crate) use reconcile::{Listed, Pass, Progress, Sweep, Unheard, Watched};
 pub use registry::{ApiKey, Role, Tenant};

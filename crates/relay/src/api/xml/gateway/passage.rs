@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::api::xml::refusal::Refusal;
 use crate::bandwidth::{Answer, AskError, Bandwidth, Exchange};
 use crate::secret;
-use crate::store::StoreError;
+use crate::store::{Placing, StoreError};
 
 /// From the first packet to the last byte of Bandwidth's answer: API Gateway gives up after 30 s, and an
 /// order that was placed has to be claimed by then.
@@ -71,6 +71,13 @@ struct Question {
     body: reqwest::Body,
 }
 
+/// Who is on record for an order that was placed.
+enum Claimed {
+    Own,
+    /// The order's id.
+    Anothers(String),
+}
+
 impl Passage {
     /// Asks Bandwidth once, and answers what it says.
     pub(super) async fn pass(self, request: Request) -> Result<Response, Refusal> {
@@ -84,7 +91,7 @@ impl Passage {
         };
         let question = question(&self.target, parts, body)?;
         if self.target.order.is_some() {
-            return Ok(self.response(self.ask(question).await?));
+            return self.response(self.ask(question).await.map_err(refusal)?);
         }
         // It goes on when the client has gone: an order that was placed is to be claimed.
         match tokio::spawn(self.place(question)).await {
@@ -117,24 +124,40 @@ impl Passage {
 
     /// Places an order, and has it recorded as the tenant's before anybody is told of it: neither the
     /// tenant, who is answered after that, nor others, for what Bandwidth tells of it waits until the
-    /// placing has ended.
+    /// placing has ended. Where nobody knows whether there is an order, or whose it is, that ends by
+    /// itself.
     async fn place(self, question: Question) -> Result<Response, Refusal> {
         let store = &self.api.store;
         let now = self.api.clock.now();
         let placing = store.begin_placing(&self.upstream, &secret::uuid()?, now).await?;
         let answer = self.ask(question).await;
-        if let Ok(answer) = &answer
-            && (200..300).contains(&answer.status)
-        {
-            self.claim(answer).await?;
+        if !may_be_done(&answer) {
+            self.end(placing).await;
+            return self.response(answer.map_err(refusal)?);
         }
-        if let Err(error) = store.end_placing(placing).await {
-            tracing::warn!(?error, upstream = %self.upstream, "a placing ends by itself");
+        let answer = answer.map_err(refusal)?;
+        if !(200..300).contains(&answer.status) {
+            return self.response(answer);
         }
-        Ok(self.response(answer?))
+        let claimed = self.claim(&answer).await?;
+        self.end(placing).await;
+        match claimed {
+            Claimed::Own => self.response(answer),
+            Claimed::Anothers(order) => {
+                let text = format!("The order {order} was placed, and is recorded as another's");
+                Err(Refusal::bad_gateway(text))
+            }
+        }
     }
 
-    async fn claim(&self, answer: &Answer) -> Result<(), Refusal> {
+    async fn end(&self, placing: Placing) {
+        if let Err(error) = self.api.store.end_placing(placing).await {
+            tracing::warn!(?error, upstream = %self.upstream, "a placing ends by itself");
+        }
+    }
+
+    /// Who is on record for a new order; an error where that cannot be known.
+    async fn claim(&self, answer: &Answer) -> Result<Claimed, Refusal> {
         let (tenant, upstream) = (&self.tenant, &self.upstream);
         let Some(order) = order_id(answer) else {
             tracing::error!(%tenant, %upstream, "an order was placed and has no id");
@@ -142,11 +165,10 @@ impl Passage {
         };
         let claimed = tokio::time::timeout(CLAIM_TIMEOUT, self.put_claim(&order)).await;
         match claimed {
-            Ok(Ok(owner)) if owner == *tenant => Ok(()),
+            Ok(Ok(owner)) if owner == *tenant => Ok(Claimed::Own),
             Ok(Ok(_)) => {
                 tracing::error!(%tenant, %upstream, %order, "an order was placed and is another's");
-                let text = format!("The order {order} was placed, and is recorded as another's");
-                Err(Refusal::bad_gateway(text))
+                Ok(Claimed::Anothers(order))
             }
             unknown => {
                 let error = unknown.ok().and_then(Result::err);
@@ -173,8 +195,8 @@ impl Passage {
         put().await
     }
 
-    /// Asks once. What says of the upstream's credentials is for the operator: the tenant's are good.
-    async fn ask(&self, question: Question) -> Result<Answer, Refusal> {
+    /// Asks once.
+    async fn ask(&self, question: Question) -> Result<Answer, AskError> {
         let (tenant, upstream) = (&self.tenant, &self.upstream);
         let kind = self.target.kind.order_type().name;
         let began = self.api.clock.now();
@@ -193,24 +215,22 @@ impl Passage {
         let duration_ms = self.api.clock.now().duration_since(began).as_millis();
         let status = answer.as_ref().ok().map(|answer| answer.status);
         tracing::info!(%tenant, %upstream, kind, status, duration_ms, "passed a request on");
-        match answer {
-            Ok(Answer { status: status @ (401 | 403), .. }) => {
-                tracing::error!(%upstream, status, "Bandwidth refuses the upstream's credentials");
-                let text = "Bandwidth refuses the credentials that the relay's operator has set";
-                Err(Refusal::bad_gateway(text))
-            }
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                tracing::error!(?error, %tenant, %upstream, kind, "Bandwidth gave no answer");
-                Err(refusal(error))
-            }
+        if let Err(error) = &answer {
+            tracing::error!(?error, %tenant, %upstream, kind, "Bandwidth gave no answer");
         }
+        answer
     }
 
-    /// Bandwidth's answer in the tenant's name.
-    fn response(&self, answer: Answer) -> Response {
+    /// Bandwidth's answer in the tenant's name. What it says of the upstream's credentials is for the
+    /// operator: the tenant's are good.
+    fn response(&self, answer: Answer) -> Result<Response, Refusal> {
         let names = self.names();
         let Answer { status, headers, body } = answer;
+        if status == 401 {
+            tracing::error!(upstream = %self.upstream, "Bandwidth refuses the upstream's credentials");
+            let text = "Bandwidth refuses the credentials that the relay's operator has set";
+            return Err(Refusal::bad_gateway(text));
+        }
         let is_xml = headers.get(CONTENT_TYPE).is_none_or(|value| contains(value, "xml"));
         let body = match is_xml && !self.target.is_file() {
             false => body,
@@ -234,7 +254,7 @@ impl Passage {
         if let Some(Ok(location)) = location.map(HeaderValue::try_from) {
             told.insert(LOCATION, location);
         }
-        response
+        Ok(response)
     }
 
     fn names(&self) -> Names<'_> {
@@ -274,6 +294,16 @@ fn order_id(answer: &Answer) -> Option<String> {
 
 fn contains(value: &HeaderValue, word: &str) -> bool {
     value.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains(word))
+}
+
+/// Whether Bandwidth has done what was asked, or may have.
+fn may_be_done(answer: &Result<Answer, AskError>) -> bool {
+    match answer {
+        Ok(answer) => !(400..500).contains(&answer.status),
+        Err(error) => {
+            matches!(error, AskError::Broken(_) | AskError::TimedOut | AskError::TooLong)
+        }
+    }
 }
 
 fn refusal(error: AskError) -> Refusal {
