@@ -1,8 +1,10 @@
 //! From an order that is placed to its first notification, which may come before its id.
 
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use jiff::SignedDuration;
@@ -215,6 +217,33 @@ async fn an_order_that_takes_too_long_is_given_up_and_not_placed_again() {
     gate.stage.post_accepted(&told("RECEIVED", 1)).await;
     gate.stage.world.fan_out_batch().await;
     assert!(gate.stage.items(&format!("TENANT#{TENANT}#FEED")).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_has_passed_before_bandwidth_is_asked_is_taken_from_its_time() {
+    let (gate, arrived, _go_on) = slow().await;
+    // A body that comes after 20 s.
+    let (read, sent) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (reads, comes) = (read.clone(), sent.clone());
+    let body = Body::from_stream(futures::stream::once(async move {
+        reads.notify_one();
+        comes.notified().await;
+        Ok::<_, Infallible>(Bytes::from_static(b"<Order/>"))
+    }));
+    let asking = gate.clone();
+    let placed = tokio::spawn(async move { asking.ask("POST", "/orders", body).await.status });
+    read.notified().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    tokio::time::resume();
+    sent.notify_one();
+    arrived.notified().await;
+
+    tokio::time::pause();
+    let since = tokio::time::Instant::now();
+    assert_eq!(placed.await.unwrap(), 504);
+    let took = since.elapsed();
+    assert!(took <= Duration::from_secs(6), "{took:?}");
 }
 
 #[tokio::test]

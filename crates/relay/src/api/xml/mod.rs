@@ -20,6 +20,7 @@ use axum::{Extension, Router};
 use domain::limits;
 use domain::notification::NumberFormat;
 use domain::wire::ErrorRoot;
+use tokio::time::Instant;
 
 use super::{Api, auth};
 use refusal::Refusal;
@@ -42,6 +43,10 @@ struct Base {
     path: &'static str,
     numbers: NumberFormat,
 }
+
+/// When a request came in: the function that answers it has only so long.
+#[derive(Clone, Copy)]
+struct Arrived(Instant);
 
 pub(super) fn router(api: Api) -> Router {
     let mut all = Router::new();
@@ -107,6 +112,7 @@ async fn for_account(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
+    let arrived = Arrived(Instant::now());
     let path = path.map_err(|_| Refusal::no_such_path())?;
     let root = match request.uri().path().contains("/subscriptions") {
         true => ErrorRoot::Subscriptions,
@@ -122,6 +128,7 @@ async fn for_account(
         return Err(Refusal::no_account());
     }
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(arrived);
     Ok(next.run(request).await)
 }
 

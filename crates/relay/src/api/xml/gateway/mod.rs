@@ -16,8 +16,8 @@ use axum::response::Response;
 use domain::upstream::ApiAccess;
 use jiff::SignedDuration;
 
-use super::Base;
 use super::refusal::Refusal;
+use super::{Arrived, Base};
 use crate::api::auth::Caller;
 use crate::api::{Api, origin};
 use crate::store::StoreError;
@@ -60,6 +60,7 @@ enum Whose {
 pub(super) async fn divert(
     State(api): State<Api>,
     Extension(base): Extension<Base>,
+    Extension(Arrived(arrived)): Extension<Arrived>,
     Extension(caller): Extension<Caller>,
     path: RawPathParams,
     mut request: Request,
@@ -87,6 +88,7 @@ pub(super) async fn divert(
                     upstream: open.upstream,
                     access: open.access,
                     target,
+                    arrived,
                     api,
                 };
                 return passage.pass(request).await;
