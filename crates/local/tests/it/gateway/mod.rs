@@ -315,6 +315,16 @@ async fn a_document_goes_through_untouched_up_to_its_limit() {
     assert!(gate.asked().is_empty());
 }
 
+#[tokio::test]
+async fn why_there_is_no_document_is_said_in_the_tenants_name() {
+    let error = b"<LnpResponse><accountId>9900012</accountId></LnpResponse>";
+    let gate = Gate::answering(404, &[("content-type", "application/xml")], error).await;
+    gate.claim("a-1", TENANT).await;
+    let said = gate.ask("GET", "/portins/a-1/loas/scan.xml", "").await;
+    let told = format!("<LnpResponse><accountId>{TENANT}</accountId></LnpResponse>");
+    assert_eq!((said.status, said.text()), (404, told));
+}
+
 /// A body of so many bytes, in pieces.
 fn pieces(bytes: usize, of: usize) -> Body {
     let lengths = (0..bytes).step_by(of).map(move |at| of.min(bytes - at));

@@ -234,7 +234,8 @@ impl Passage {
             return Err(Refusal::bad_gateway(text));
         }
         let is_xml = headers.get(CONTENT_TYPE).is_none_or(|value| contains(value, "xml"));
-        let body = match is_xml && !self.target.is_file() {
+        let is_file = self.target.is_file() && (200..300).contains(&status);
+        let body = match is_xml && !is_file {
             false => body,
             true => rewrite::answer(&body, &names),
         };
@@ -260,12 +261,7 @@ impl Passage {
     }
 
     fn names(&self) -> Names<'_> {
-        Names {
-            bandwidth: &self.access.url,
-            upstream: &self.upstream,
-            relay: &self.relay,
-            tenant: &self.tenant,
-        }
+        Names { upstream: &self.upstream, relay: &self.relay, tenant: &self.tenant }
     }
 }
 

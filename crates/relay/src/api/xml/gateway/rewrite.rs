@@ -1,15 +1,11 @@
 //! Two names for one thing: what is an upstream's at Bandwidth is a tenant's here. Only these names are
 //! exchanged; every other byte of a body stays, whatever it is.
 
-use url::Url;
-
 /// Elements that hold an account id, in Bandwidth's two spellings.
 const ACCOUNT_ELEMENTS: [&str; 2] = ["accountId", "AccountId"];
 
 /// An account as each side has it.
 pub(super) struct Names<'a> {
-    /// Base of Bandwidth's API, without `/accounts`.
-    pub(super) bandwidth: &'a str,
     pub(super) upstream: &'a str,
     /// Base by which the client reached the relay.
     pub(super) relay: &'a str,
@@ -68,20 +64,15 @@ fn accounts(body: &[u8], from: &str, to: &str) -> Vec<u8> {
     })
 }
 
-/// URLs of the account at Bandwidth's host. It writes them with a port or without, and below another
-/// base than the one that was asked.
+/// URLs of the account, at any host: Bandwidth writes them with a port or without, and with another host
+/// and base than those that were asked.
 fn links(body: &[u8], names: &Names<'_>) -> Vec<u8> {
-    let Some(host) =
-        Url::parse(names.bandwidth).ok().and_then(|url| Some(url.host_str()?.to_owned()))
-    else {
-        return body.to_owned();
-    };
     let ours = format!("{}/accounts/{}", names.relay, names.tenant);
     let (mut out, mut rest) = (Vec::with_capacity(body.len()), body);
     while let Some(at) = find(rest, b"://") {
         let (before, after) = rest.split_at(at + b"://".len());
         let url = &after[..after.iter().position(|byte| !in_url(*byte)).unwrap_or(after.len())];
-        match scheme_length(before).zip(end_of_account(url, &host, names.upstream)) {
+        match scheme_length(before).zip(end_of_account(url, names.upstream)) {
             Some((scheme, end)) => {
                 out.extend_from_slice(&before[..before.len() - scheme]);
                 out.extend_from_slice(ours.as_bytes());
@@ -104,12 +95,9 @@ fn scheme_length(before: &[u8]) -> Option<usize> {
 }
 
 /// Where the account ends in a URL without its scheme.
-fn end_of_account(url: &[u8], host: &str, account: &str) -> Option<usize> {
-    let path = url.strip_prefix(host.as_bytes())?;
-    match path.first() {
-        Some(b':' | b'/') => Some(host.len() + account_in(path, account)?),
-        _ => None,
-    }
+fn end_of_account(url: &[u8], account: &str) -> Option<usize> {
+    let path = url.iter().position(|byte| *byte == b'/')?;
+    Some(path + account_in(&url[path..], account)?)
 }
 
 /// Where `/accounts/{account}` ends in a URL.
@@ -147,12 +135,8 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::{Names, answer, location, request, sign, text_of, users};
 
-    const NAMES: Names<'_> = Names {
-        bandwidth: "https://bandwidth.test/api",
-        upstream: "99",
-        relay: "https://relay.test/v1.0",
-        tenant: "55",
-    };
+    const NAMES: Names<'_> =
+        Names { upstream: "99", relay: "https://relay.test/v1.0", tenant: "55" };
 
     #[track_caller]
     fn check_answer(said: &[u8], told: &[u8]) {
@@ -172,6 +156,7 @@ mod tests {
             "https://bandwidth.test/api",
             "http://bandwidth.test:443/v1.0",
             "https://bandwidth.test:443",
+            "https://other.test/v2",
         ] {
             check_answer(
                 format!("&lt;{base}/accounts/99/orders?page=1&gt;;rel=\"next\"").as_bytes(),
@@ -190,8 +175,8 @@ mod tests {
             b"\xff\xfe\x00<accountId>991</accountId><accountId> 99</accountId>".as_slice(),
             b"<Note>99 accountId 99</Note><SiteId>99</SiteId>://",
             b"https://bandwidth.test/api/accounts/991/orders",
-            b"https://bandwidth.test.example/accounts/99/orders",
-            b"https://customer.example/accounts/99/hook",
+            b"https://customer.example?to=/accounts/99/hook",
+            b"https://customer.example/?to=/accounts/99/hook",
             b"ftp://bandwidth.test/accounts/99/x bandwidth.test/accounts/99",
             b"https://bandwidth.test/ /accounts/99/orders",
             b"",
