@@ -236,10 +236,11 @@ async fn the_way_to_bandwidths_api_is_put_kept_and_deleted() {
     let gone = ask(&office.stage, &token, "DELETE", &path, Value::Null, &if_match);
     gone.await.is_problem(412, "changed", None);
 
-    let since = async || {
+    let kept = async || {
         let upstream = office.stage.world.store.refreshed_upstream(UPSTREAM).await.unwrap();
-        upstream.unwrap().api.clone().unwrap().gateway_since
+        upstream.unwrap().api.clone().unwrap()
     };
+    let since = async || kept().await.gateway_since;
     // Every other change keeps it, and a new password does not switch anything.
     office.wait();
     office.ask("PUT", &upstream, json!({"default_tenant": TENANT})).await.is(200);
@@ -248,10 +249,20 @@ async fn the_way_to_bandwidths_api_is_put_kept_and_deleted() {
     office.ask("PUT", &path, access()).await.is(200);
     assert_eq!(office.get(&upstream).await["api"], shown);
     assert_eq!(since().await, Some(start()));
+    // The password that is kept does, for whom it was given.
+    let password = kept().await.sealed_password;
     let mut off = access();
     off["gateway"] = false.into();
-    office.ask("PUT", &path, off).await.is(200);
+    off.as_object_mut().unwrap().remove("password");
+    office.ask("PUT", &path, off.clone()).await.is(200);
     assert_eq!(since().await, None);
+    assert_eq!(kept().await.sealed_password, password);
+    for (field, value) in [("url", "https://other.test/api"), ("username", "other")] {
+        let mut other = off.clone();
+        other[field] = value.into();
+        let put = office.ask("PUT", &path, other).await;
+        put.is_problem(422, "invalid", Some("password"));
+    }
     office.ask("PUT", &path, access()).await.is(200);
     assert_eq!(since().await, Some(office.stage.world.relay_clock().now()));
 
@@ -261,6 +272,7 @@ async fn the_way_to_bandwidths_api_is_put_kept_and_deleted() {
         office.ask("DELETE", &path, Value::Null).await.is(204);
         assert!(office.get(&upstream).await["api"].is_null());
     }
+    office.ask("PUT", &path, off).await.is_problem(422, "invalid", Some("password"));
 }
 
 #[tokio::test]
@@ -287,7 +299,7 @@ async fn a_way_to_bandwidths_api_that_cannot_be_is_refused_by_the_field() {
     }
     let mut without = access();
     without.as_object_mut().unwrap().remove("password");
-    office.ask("PUT", &path, without).await.is_problem(422, "invalid", None);
+    office.ask("PUT", &path, without).await.is_problem(422, "invalid", Some("password"));
     office.ask("PUT", "/upstreams/1/api", access()).await.is_problem(404, "not_found", None);
     // Where an operator has allowed a network, its addresses may be plain.
     let mut near = access();

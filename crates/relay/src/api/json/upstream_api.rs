@@ -27,9 +27,9 @@ pub(crate) struct ApiRequest {
     url: String,
     #[schema(min_length = 1, max_length = 100)]
     username: String,
-    /// Never shown again.
+    /// Never shown again. May be left out while `url` and `username` stay as they are.
     #[schema(min_length = 1, max_length = 256)]
-    password: String,
+    password: Option<String>,
     /// Whether tenants may place orders through the relay.
     gateway: bool,
 }
@@ -64,13 +64,25 @@ pub(super) async fn replace(
     if username.contains(':') {
         return Err(Problem::invalid("username", "A username holds no colon."));
     }
-    fields::text("password", &password, limits::PASSWORD_CHARS_MAX)?;
     let now = api.clock.now();
     let on_since = old.api.as_ref().and_then(|old| old.gateway_since);
+    // What is kept is for whom it was given: nobody has it presented elsewhere without knowing it.
+    let kept = old.api.as_ref().filter(|old| old.url == url && old.username == username);
+    let sealed_password = match (password, kept) {
+        (Some(password), _) => {
+            fields::text("password", &password, limits::PASSWORD_CHARS_MAX)?;
+            bandwidth::seal(&api.vault, &account, &password.into()).await?
+        }
+        (None, Some(kept)) => kept.sealed_password.clone(),
+        (None, None) => {
+            let detail = "It may be left out only while url and username stay as they are.";
+            return Err(Problem::invalid("password", detail));
+        }
+    };
     let access = ApiAccess {
         url,
         username,
-        sealed_password: bandwidth::seal(&api.vault, &account, &password.into()).await?,
+        sealed_password,
         gateway_since: gateway.then(|| on_since.unwrap_or(now)),
     };
     let gateway_until = if gateway { None } else { closed_at(&old, now) };
