@@ -97,14 +97,14 @@ impl Order {
     pub(crate) fn differ(
         &mut self,
         field: &str,
-        to: Option<&str>,
+        (from, to): (Option<&str>, Option<&str>),
         author: &str,
         now: Timestamp,
         note: &str,
     ) {
         self.touch(author, now);
-        let old = self.customer_order_id.as_deref().unwrap_or("\"\"");
-        let difference = format!("{field} : {old} --> {}", to.unwrap_or("\"\""));
+        let shown = |value: Option<&str>| value.unwrap_or("\"\"").to_owned();
+        let difference = format!("{field} : {} --> {}", shown(from), shown(to));
         self.history.push(Change {
             at: self.modified,
             state: self.state.clone(),

@@ -154,7 +154,9 @@ impl State {
         order.request.children.retain(|child| child.name != "ProcessingStatus");
         let id = supp.value("CustomerOrderId").map(str::to_owned);
         if supp.child("CustomerOrderId").is_some() && order.customer_order_id != id {
-            order.differ("CustomerOrderId", id.as_deref(), &user, now, CUSTOMER_CHANGE);
+            let old = order.customer_order_id.take();
+            let values = (old.as_deref(), id.as_deref());
+            order.differ("CustomerOrderId", values, &user, now, CUSTOMER_CHANGE);
             if id.is_none() {
                 order.request.children.retain(|child| child.name != "CustomerOrderId");
             }

@@ -63,7 +63,9 @@ impl State {
         let change = change?;
         let id = numbers.order.request().customer_order_id.clone();
         if id != record.customer_order_id {
-            record.differ("CustomerOrderId", id.as_deref(), &user, now, CUSTOMER_CHANGE);
+            let old = record.customer_order_id.take();
+            let values = (old.as_deref(), id.as_deref());
+            record.differ("CustomerOrderId", values, &user, now, CUSTOMER_CHANGE);
             record.customer_order_id = id;
         } else {
             record.touch(&user, now);

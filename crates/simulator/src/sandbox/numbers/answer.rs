@@ -9,6 +9,7 @@ use super::order::{NumberOrder, State, counted};
 use super::refused::Refused;
 use super::request::{Rejected, Request};
 use super::search::details;
+use crate::sandbox::order;
 use crate::sandbox::xml::Element;
 
 /// What is known of an order besides its numbers.
@@ -228,7 +229,7 @@ fn count(name: &str, number: usize) -> Element {
 
 /// Always with milliseconds: some clients know dates by their form.
 fn date(name: &str, at: Timestamp) -> Element {
-    leaf(name, format!("{at:.3}"))
+    leaf(name, order::date(at))
 }
 
 #[cfg(test)]

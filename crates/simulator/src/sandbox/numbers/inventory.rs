@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::criterion::Criterion;
 use super::geography::{PLACES, TOLL_FREE, is_toll_free, place_of, ten_digits};
+use crate::sandbox::dice::Dice;
 
 /// Numbers in all, generated and added. Every search goes through them.
 pub const NUMBERS_MAX: usize = 20_000;
@@ -45,10 +46,9 @@ impl Inventory {
             TOLL_FREE_EXCHANGES.iter().map(move |exchange| format!("{area_code}{exchange}"))
         });
         let mut inventory = Inventory::default();
-        let mut draw = seed;
+        let mut dice = Dice::new(seed);
         for exchange in local.chain(toll_free) {
-            draw = mix(draw);
-            for line in lines(draw) {
+            for line in lines(dice.next()) {
                 inventory.numbers.insert(format!("{exchange}{line:04}"), Standing::Available);
             }
         }
@@ -119,14 +119,6 @@ fn lines(draw: u64) -> impl Iterator<Item = u64> {
     let step = (draw >> 32) % LINES / 10 * 10 + 3;
     let scattered = (0..NUMBERS_PER_EXCHANGE).map(move |n| (draw % LINES + n * step) % LINES);
     scattered.chain([VANITY_LINE])
-}
-
-/// A step of splitmix64.
-fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

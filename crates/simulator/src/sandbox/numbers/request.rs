@@ -6,10 +6,8 @@ use super::criterion::Criterion;
 use super::field::{Asked, Field, QUANTITY_MAX, criteria, quantity};
 use super::geography::ten_digits;
 use super::refused::Refused;
+use crate::sandbox::order::customer_order_id;
 use crate::sandbox::xml::Element;
-
-/// Characters of a CustomerOrderId.
-const CUSTOMER_ORDER_ID_LENGTH_MAX: usize = 40;
 
 /// Characters of an order's name.
 const NAME_LENGTH_MAX: usize = 50;
@@ -127,15 +125,7 @@ fn read(order: &Element, sites: &[&str]) -> Result<Request, Vec<Refused>> {
 
 /// What an order is called. Both can be changed while it is backordered.
 pub(super) fn check_names(order: &Element, refused: &mut Vec<Refused>) {
-    if let Some(id) = order.value("CustomerOrderId") {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ' ');
-        if id.len() > CUSTOMER_ORDER_ID_LENGTH_MAX || !id.chars().all(allowed) {
-            refused.push(Refused::new(
-                5052,
-                "A CustomerOrderId has letters, digits, dashes and spaces, 40 of them at most",
-            ));
-        }
-    }
+    refused.extend(customer_order_id(order).err());
     if order.value("Name").is_some_and(|name| name.chars().count() > NAME_LENGTH_MAX) {
         refused.push(Refused::new(5002, "A Name has 50 characters at most"));
     }
