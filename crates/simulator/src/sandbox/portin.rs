@@ -147,11 +147,12 @@ impl State {
     fn replace(&mut self, order: usize, supp: &Element, now: Timestamp) {
         let user = self.username.clone();
         let order = &mut self.orders[order];
-        for child in &supp.children {
+        // One client names the order in its change.
+        let asked = |child: &&Element| !matches!(&*child.name, "OrderId" | "ProcessingStatus");
+        for child in supp.children.iter().filter(asked) {
             order.request.children.retain(|old| old.name != child.name);
             order.request.children.push(child.clone());
         }
-        order.request.children.retain(|child| child.name != "ProcessingStatus");
         let id = supp.value("CustomerOrderId").map(str::to_owned);
         if supp.child("CustomerOrderId").is_some() && order.customer_order_id != id {
             let old = order.customer_order_id.take();

@@ -72,11 +72,12 @@ async fn ported(by: &str) -> (Account, String) {
 #[tokio::test]
 async fn a_change_begins_the_port_again() {
     let (account, id) = ported("48h").await;
-    let supp = "<LnpOrderSupp><CustomerOrderId>C-2</CustomerOrderId><SiteId>744</SiteId>\
-        <RequestedFocDate>2026-03-09T16:30:00Z</RequestedFocDate></LnpOrderSupp>";
+    let supp = "<LnpOrderSupp><OrderId>1</OrderId><CustomerOrderId>C-2</CustomerOrderId>\
+        <SiteId>744</SiteId><RequestedFocDate>2026-03-09T16:30:00Z</RequestedFocDate></LnpOrderSupp>";
     let answered = account.ask("PUT", &format!("portins/{id}"), supp).await;
     assert_eq!(answered.status, 200);
     assert_eq!(answered.xml().value("ProcessingStatus"), Some("REQUESTED_SUPP"));
+    assert_eq!(answered.body.matches("<OrderId>").count(), 1, "{}", answered.body);
     account.step("200h").await;
 
     let rest = ["REQUESTED_SUPP", "SUBMITTED", "FOC", "COMPLETE"];
