@@ -17,9 +17,11 @@ PyPI  From Python 3.9 on an error's text is the whole body: the client reads it 
 PyPI  The list of a port-in's documents is empty: the client looks for `FileListResponse`, not `fileListResponse`.
 PyPI  A number order forgets its id when a change of it is saved, for the answer names none.
 PyPI  `DisconnectOrderResponse` and `OrderResponse` have no place for `DisconnectedTelephoneNumberList`.
+PyPI  A change of a port-in is sent as an `LnpOrder`, with the `OrderId`, and not as an `LnpOrderSupp`.
 npm   Without notes the answer is 204, and the client makes a list with one `undefined` of it.
 npm   The objects of `get` for portouts, lsrorders and csrs have `orderId` and no `id`, which their other methods need.
 npm   A refusal reaches some callers as an unhandled rejection and never their callback; clients.cjs names them.
+npm   An order that did not get all its numbers is an error, beside which its promises forget the order.
 npm   A refusal is an error of its HTTP library; code and description are in `error.response.text`.
 """
 
