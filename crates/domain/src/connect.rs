@@ -1,13 +1,10 @@
 //! Which subscriptions an upstream needs at Bandwidth, beside those that it has.
 
 use crate::order::{ORDER_TYPES, same_type};
-use crate::wire::{EXPIRY_ENDLESS, Held};
+use crate::wire::{self, Held};
 
 /// Events that belong to no order. (Source: Bandwidth's documentation of event webhooks.)
 const EVENT_TYPES: [&str; 1] = ["MESSAGING_LOST"];
-
-/// How long a subscription is to last, in seconds.
-pub const EXPIRY_SECONDS: i64 = EXPIRY_ENDLESS.as_secs();
 
 /// One that ends sooner than this, in seconds, is renewed: a year, in which somebody will look.
 const EXPIRY_SECONDS_MIN: i64 = 365 * 86_400;
@@ -30,6 +27,15 @@ impl Told {
         match self {
             Told::OrderType(name) | Told::EventType(name) => name,
         }
+    }
+
+    /// The body that creates its subscription, or replaces one.
+    pub fn subscription(self, url: &str, username: &str, password: &str) -> String {
+        let element = match self {
+            Told::OrderType(_) => "OrderType",
+            Told::EventType(_) => "EventType",
+        };
+        wire::wanted((element, self.name()), url, username, password)
     }
 
     fn is_of(self, held: &Held) -> bool {
@@ -110,8 +116,8 @@ pub fn is_settled(plan: &[Change]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, EXPIRY_SECONDS, ORDER_TYPES, Told, is_settled, plan};
-    use crate::wire::Held;
+    use super::{Change, ORDER_TYPES, Told, is_settled, plan};
+    use crate::wire::{EXPIRY_ENDLESS, Held};
 
     const URL: &str = "https://relay.example/notify/1";
 
@@ -121,7 +127,7 @@ mod tests {
             order_type: Some(order_type.into()),
             url: Some(URL.into()),
             username: Some("u".into()),
-            expiry: Some(EXPIRY_SECONDS),
+            expiry: Some(EXPIRY_ENDLESS.as_secs()),
             ..Held::default()
         }
     }

@@ -85,9 +85,8 @@ impl Connection {
         change: &Change,
         login: &Login,
     ) -> Result<Result<(), String>, AskError> {
-        let wanted = |told: Told| {
-            Some(wire::wanted(told, &self.notify_url, &login.username, &login.password))
-        };
+        let Login { username, password } = login;
+        let wanted = |told: Told| Some(told.subscription(&self.notify_url, username, password));
         let one = |id: &str| format!("/subscriptions/{id}");
         let (method, path, body) = match change {
             Change::Create(told) => (Method::POST, "/subscriptions".to_owned(), wanted(*told)),

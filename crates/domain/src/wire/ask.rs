@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::Kind;
 use super::answer::Answer;
-use crate::connect::{EXPIRY_SECONDS, Told};
+use super::answer::subscription::EXPIRY_ENDLESS;
 
 /// Where its path is not the name of the type. Paths of Bandwidth's are sensitive to case.
 const PATHS: [(&str, &str); 5] = [
@@ -78,16 +78,14 @@ impl Kind {
     }
 }
 
-/// The body that creates a subscription, or replaces one.
-pub fn wanted(told: Told, url: &str, username: &str, password: &str) -> String {
+/// The body that creates a subscription to what this element names, or replaces one. It lasts for as long
+/// as Bandwidth can say.
+pub fn wanted((element, name): (&str, &str), url: &str, username: &str, password: &str) -> String {
     Answer::write(&["Subscription"], |body| {
-        match told {
-            Told::OrderType(name) => body.text("OrderType", name),
-            Told::EventType(name) => body.text("EventType", name),
-        }
+        body.text(element, name);
         body.within(&["CallbackSubscription"], |body| {
             body.text("URL", url);
-            body.number("Expiry", EXPIRY_SECONDS);
+            body.number("Expiry", EXPIRY_ENDLESS.as_secs());
             body.within(&["CallbackCredentials", "BasicAuthentication"], |body| {
                 body.text("Username", username);
                 body.text("Password", password);
