@@ -8,7 +8,7 @@ use domain::address::{self, Policy};
 use domain::limits;
 use domain::upstream::{ApiAccess, Upstream};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::fields;
@@ -30,15 +30,6 @@ pub(crate) struct ApiRequest {
     /// Never shown again. May be left out while `url` and `username` stay as they are.
     #[schema(min_length = 1, max_length = 256)]
     password: Option<String>,
-    /// Whether tenants may place orders through the relay.
-    gateway: bool,
-}
-
-/// Where Bandwidth's API is, and as whom the relay asks it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ApiView {
-    url: String,
-    username: String,
     /// Whether tenants may place orders through the relay.
     gateway: bool,
 }
@@ -131,14 +122,4 @@ fn base(url: &str, policy: &Policy) -> Result<String, Problem> {
         return Err(invalid(format!("{}.", address::Refused::Length)));
     }
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
-}
-
-impl From<ApiAccess> for ApiView {
-    fn from(access: ApiAccess) -> ApiView {
-        ApiView {
-            url: access.url,
-            username: access.username,
-            gateway: access.gateway_since.is_some(),
-        }
-    }
 }

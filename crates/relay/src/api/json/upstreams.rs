@@ -8,7 +8,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::limits;
-use domain::upstream::{Rule, Upstream};
+use domain::upstream::{ApiAccess, Rule, Upstream};
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,6 @@ use utoipa::ToSchema;
 
 use super::problem::{Problem, Problems};
 use super::request::{self, Asked, Body, Listed, PageQuery, etag};
-use super::upstream_api::ApiView;
 use super::{ROOT, fields, tenants};
 use crate::api::Api;
 use crate::setup::{self, OVERLAP, SetupError};
@@ -74,6 +73,15 @@ pub(crate) struct UpstreamView {
     /// How the relay asks Bandwidth's API; absent: it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     api: Option<ApiView>,
+}
+
+/// Where Bandwidth's API is, and as whom the relay asks it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ApiView {
+    url: String,
+    username: String,
+    /// Whether tenants may place orders through the relay.
+    gateway: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -276,5 +284,15 @@ impl From<RuleField> for Rule {
 impl From<Rule> for RuleField {
     fn from(rule: Rule) -> RuleField {
         RuleField { prefix: rule.prefix, tenant: rule.tenant }
+    }
+}
+
+impl From<ApiAccess> for ApiView {
+    fn from(access: ApiAccess) -> ApiView {
+        ApiView {
+            url: access.url,
+            username: access.username,
+            gateway: access.gateway_since.is_some(),
+        }
     }
 }

@@ -15,8 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::gateway::Closed;
-use super::refusal::Refusal;
+use super::refusal::{Closed, Refusal};
 use super::{Base, xml};
 use crate::api::auth::Caller;
 use crate::api::{Api, origin};

@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use domain::wire::{self, ErrorRoot, Refused};
 
 use super::XML;
-use super::gateway::Closed;
 use crate::api::PolicyError;
 use crate::api::auth::{CHALLENGE, Denied};
 use crate::secret::NoEntropy;
@@ -38,6 +37,19 @@ pub(super) struct Refusal {
     status: StatusCode,
     root: ErrorRoot,
     refused: Refused,
+}
+
+/// Why a tenant's orders are not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The tenant has no upstream to place orders at.
+    NoUpstream,
+    /// That upstream's gateway is closed.
+    Off,
+    /// It has just been opened.
+    Opening,
+    /// The order is of another upstream than the one at which the tenant places its own.
+    Elsewhere,
 }
 
 impl Refusal {

@@ -16,7 +16,7 @@ use axum::response::Response;
 use domain::upstream::ApiAccess;
 use jiff::SignedDuration;
 
-use super::refusal::Refusal;
+use super::refusal::{Closed, Refusal};
 use super::{Arrived, Base};
 use crate::api::auth::Caller;
 use crate::api::{Api, origin};
@@ -27,19 +27,6 @@ use target::Target;
 /// For this long after its gateway was opened an upstream's orders are not yet placed: by then every
 /// function knows of it, for none goes by what it read more than 5 s ago.
 const OPENING: SignedDuration = SignedDuration::from_secs(10);
-
-/// Why a tenant's orders are not passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Closed {
-    /// The tenant has no upstream to place orders at.
-    NoUpstream,
-    /// That upstream's gateway is closed.
-    Off,
-    /// It has just been opened.
-    Opening,
-    /// The order is of another upstream than the one at which the tenant places its own.
-    Elsewhere,
-}
 
 /// Where a tenant's requests go.
 struct Open {
