@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::address;
 use domain::upstream::ApiAccess;
+use domain::{address, limits};
 use reqwest::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,8 +20,8 @@ use crate::vault::{Vault, VaultError};
 /// From the first packet to the last byte of an answer: Bandwidth takes a second for a long list.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of an answer: a list of 1,000 orders, the longest there is, has some 500,000.
-pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of an answer.
+pub const ANSWER_BYTES_MAX: usize = limits::REPLY_BYTES_MAX;
 
 /// What it takes to ask Bandwidth's API.
 #[derive(Clone)]

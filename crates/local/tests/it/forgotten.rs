@@ -160,7 +160,7 @@ async fn what_an_upstream_loses_is_found_and_told_once_and_in_order() {
         }
         play.place(n).await;
     }
-    Box::pin(play.ground.run_for(SignedDuration::from_hours(14))).await;
+    Box::pin(play.ground.run_for(SignedDuration::from_hours(9))).await;
 
     let orders = play.ground.sandbox.orders();
     assert_eq!(orders.len(), ORDERS);
