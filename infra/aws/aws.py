@@ -162,7 +162,7 @@ def other_parameters(roads: Roads, template: str):
         live = functions.get_function_configuration(FunctionName=name, Qualifier="live")
         variables = live["Environment"]["Variables"]
         found = variables["RUST_LOG"], live["TracingConfig"]["Mode"], variables.get("ALLOWED_NETWORKS")
-        networks = "127.0.0.0/8,10.0.0.0/8" if name.endswith(("-deliver", "-api")) else None
+        networks = "127.0.0.0/8,10.0.0.0/8" if name.endswith(("-deliver", "-schedule", "-api")) else None
         roads.report.same(f"{name} goes by its parameters", found, ("debug", "Active", networks))
     urls = stack.outputs["ApiUrl"], stack.outputs["NotifyUrl"]
     expected = "https://hooks.example.com", "https://hooks.example.com/notify/{account}"
