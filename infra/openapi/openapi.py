@@ -83,9 +83,9 @@ def furnish(made: dict, endpoint: str) -> dict[str, list]:
         for status in ("SUBMITTED", "COMPLETE"):
             bandwidth.notify(order_type, order, at, Status=status, CompletedTelephoneNumbers=NUMBERS)
     bandwidth.post("<Notification>no end", 400)
-    unowned = operator.call("POST", "/upstreams", {"account": "9900013", "rules": []})
+    unowned = operator.call("POST", "/upstreams", {"account": "9900014", "rules": []})
     login = unowned
-    nobodys = Bandwidth(made["url"] + "/notify/9900013", login["username"], login["password"])
+    nobodys = Bandwidth(made["url"] + "/notify/9900014", login["username"], login["password"])
     nobodys.notify("orders", ORDERS[3], at, Status="COMPLETE")
 
     listed = {
@@ -94,7 +94,7 @@ def furnish(made: dict, endpoint: str) -> dict[str, list]:
         "undelivered": f"{below}/deliveries/undelivered",
         "order": f"{below}/orders/orders",
         "quarantine": f"/upstreams/{account}/quarantine",
-        "unowned": "/upstreams/9900013/unowned",
+        "unowned": "/upstreams/9900014/unowned",
         "key": "/keys",
         "tenant": "/tenants",
         "upstream": "/upstreams",
@@ -110,7 +110,7 @@ def furnish(made: dict, endpoint: str) -> dict[str, list]:
     return {
         # Now and then another one.
         "tenant": [tenant] * 9 + ["5500002"],
-        "account": [account, "9900013"],
+        "account": [account, "9900014"],
         "order": ORDERS,
         "order_type": ["orders", "portins"],
         "subscription": ids,
