@@ -149,11 +149,9 @@ pub(crate) async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), Fano
         lanes = decided.subscriptions.len(),
         "fanned out an event"
     );
-    let owner = owner.as_deref().unwrap_or_default();
+    let owned = Owned::new(event, &notification, owner.as_deref().unwrap_or_default());
     futures::stream::iter(decided.lanes().map(Ok))
-        .try_for_each_concurrent(LANES_AT_ONCE, async |lane| {
-            place(fanout, &lane, event, owner).await
-        })
+        .try_for_each_concurrent(LANES_AT_ONCE, async |lane| place(fanout, &lane, &owned).await)
         .await
 }
 
@@ -184,7 +182,7 @@ pub(crate) async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), Fan
         event = %event.key,
         "a new subscription is told the present state"
     );
-    place(fanout, &lane, &event, &wish.tenant).await
+    place(fanout, &lane, &Owned::new(&event, &notification, tenant)).await
 }
 
 /// Whose event this is. Where an upstream has rules, the owner of an order is recorded when it is
@@ -375,13 +373,31 @@ fn feed_entry(
     }
 }
 
+/// An event on its way into lanes, and whose it is.
+pub(crate) struct Owned<'a> {
+    event: &'a StoredEvent,
+    tenant: &'a str,
+    /// It tells no state.
+    stateless: bool,
+}
+
+impl<'a> Owned<'a> {
+    pub(crate) fn new(
+        event: &'a StoredEvent,
+        notification: &Notification,
+        tenant: &'a str,
+    ) -> Owned<'a> {
+        Owned { event, tenant, stateless: notification.status.is_none() }
+    }
+}
+
 /// Puts the event's delivery into one lane, and sends its wake if it has one of its own.
 pub(crate) async fn place(
     fanout: &Fanout,
     lane: &Lane,
-    event: &StoredEvent,
-    tenant: &str,
+    owned: &Owned<'_>,
 ) -> Result<(), FanoutError> {
+    let event = owned.event;
     for _ in 0..CHOICES_MAX {
         let newest = fanout.store.newest(lane, None).await?;
         let before = match &newest {
@@ -394,7 +410,7 @@ pub(crate) async fn place(
             Placing::Done => return Ok(()),
             Placing::Wake(seen) => seen,
             Placing::Put(place) => {
-                let fresh = fresh(&place, event, tenant)?;
+                let fresh = fresh(&place, owned);
                 match fanout.store.put_delivery(lane, &place, &fresh).await? {
                     Put::Changed => continue,
                     Put::Done if fresh.behind => return Ok(()),
@@ -408,9 +424,9 @@ pub(crate) async fn place(
     Err(FanoutError::Contended)
 }
 
-fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Result<Delivery, FanoutError> {
-    let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
-    Ok(Delivery {
+fn fresh(place: &Place, owned: &Owned<'_>) -> Delivery {
+    let Owned { event, tenant, stateless } = *owned;
+    Delivery {
         key: event.key.clone(),
         tenant: tenant.into(),
         upstream: event.upstream.clone(),
@@ -427,6 +443,6 @@ fn fresh(place: &Place, event: &StoredEvent, tenant: &str) -> Result<Delivery, F
         sequence: place.sequence,
         last_sequence: place.sequence,
         late: place.newest.is_some(),
-        stateless: notification.status.is_none(),
-    })
+        stateless,
+    }
 }

@@ -14,7 +14,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::{judge_record, owners};
-use crate::fanout::{self, Fanout, FanoutError, New};
+use crate::fanout::{self, Fanout, FanoutError, New, Owned};
 use crate::queue::Wake;
 use crate::store::{Decision, Lane, ScanCursor, StoreError, StoredEvent};
 
@@ -136,12 +136,14 @@ impl Recovery {
 
     /// Fans out an event, or sees to what was decided for it; answers whether it was the first time.
     async fn again(&self, event: &StoredEvent) -> Result<bool, FanoutError> {
-        match self.decided(event).await? {
+        let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
+        match self.decided(event, &notification).await? {
             None => fanout::one(&self.fanout, event).await.map(|()| true),
             Some(Decision { tenant, entry }) => {
+                let tenant = tenant.unwrap_or_default();
+                let owned = Owned::new(event, &notification, &tenant);
                 for lane in entry.lanes() {
-                    let tenant = tenant.as_deref().unwrap_or_default();
-                    fanout::place(&self.fanout, &lane, event, tenant).await?;
+                    fanout::place(&self.fanout, &lane, &owned).await?;
                     self.wake_if_left(&lane, &event.key, event.received_at).await?;
                 }
                 Ok(false)
@@ -150,10 +152,13 @@ impl Recovery {
     }
 
     /// What was decided for an event, whoever owns its order by now: mostly it is the same owner.
-    async fn decided(&self, event: &StoredEvent) -> Result<Option<Decision>, FanoutError> {
+    async fn decided(
+        &self,
+        event: &StoredEvent,
+        notification: &Notification,
+    ) -> Result<Option<Decision>, FanoutError> {
         let store = &self.fanout.store;
-        let notification = Notification::parse(&event.raw).map_err(FanoutError::Malformed)?;
-        let owner = fanout::owner_now(store, event, &notification).await?.tenant();
+        let owner = fanout::owner_now(store, event, notification).await?.tenant();
         match store.decision(event, &[owner]).await? {
             Some(decision) => Ok(Some(decision)),
             None => Ok(store.decision(event, &self.owners).await?),

@@ -1,15 +1,15 @@
 //! Events.
 
-use std::io::{Read as _, Write as _};
+use std::cell::RefCell;
+use std::io::Read as _;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure};
 use domain::event::EventKey;
 use domain::limits;
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -203,15 +203,24 @@ impl StoredEvent {
     }
 }
 
+thread_local! {
+    /// Making one takes longer than what it does here.
+    static PACKER: RefCell<Compress> = RefCell::new(Compress::new(Compression::default(), false));
+}
+
 fn pack(raw: &[u8]) -> (Vec<u8>, bool) {
-    if raw.len() <= PLAIN_BYTES_MAX {
-        return (raw.to_vec(), false);
-    }
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    match encoder.write_all(raw).and_then(|()| encoder.finish()) {
-        Ok(packed) if packed.len() < raw.len() => (packed, true),
-        _ => (raw.to_vec(), false),
-    }
+    let packed = (raw.len() > PLAIN_BYTES_MAX).then(|| deflate(raw)).flatten();
+    packed.map_or_else(|| (raw.to_vec(), false), |packed| (packed, true))
+}
+
+/// In less than it was, or not at all.
+fn deflate(raw: &[u8]) -> Option<Vec<u8>> {
+    PACKER.with_borrow_mut(|packer| {
+        packer.reset();
+        let mut packed = Vec::with_capacity(raw.len() - 1);
+        let done = packer.compress_vec(raw, &mut packed, FlushCompress::Finish);
+        matches!(done, Ok(Status::StreamEnd)).then_some(packed)
+    })
 }
 
 fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
