@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::delivery::{Delivery, ErrorClass};
 use domain::health::{self, Gate};
 use domain::lane;
 use domain::subscription::{Mode, Subscription};
 use jiff::SignedDuration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Deliver, DeliverError, after, attempt, give_up};
 use crate::queue::Wake;
@@ -15,7 +17,12 @@ use crate::queue::Wake;
 /// POSTs to one endpoint at once, in one process: an eighth of what `hookline dev` works on at once, and
 /// more than the ten that an invocation of the function has. How many invocations there are at once is
 /// bounded for each of the two queues.
-const POSTS_AT_ONCE: u32 = 50;
+const POSTS_AT_ONCE: usize = 50;
+
+/// A wake waits this long for a place. An endpoint that answers well has one by then; to send the wake
+/// elsewhere is half of all the work for a delivery. Of one that hangs, each wake holds up a handler
+/// for so long.
+const PLACE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A wake that found no place comes again within this.
 const NO_PLACE_WAIT: SignedDuration = SignedDuration::from_secs(5);
@@ -60,7 +67,7 @@ pub(super) async fn enter(
     if waits_for_its_slot(deliver, wake, delivery, &subscription).await? {
         return Ok(false);
     }
-    let Some(_place) = deliver.places.take(&subscription.id) else {
+    let Some(_place) = deliver.places.take(&subscription.id).await else {
         if !wake.aside {
             return put_aside(deliver, wake).await;
         }
@@ -118,36 +125,73 @@ async fn waits_for_its_slot(
     Ok(true)
 }
 
-/// How many POSTs are under way to each endpoint. Losing it costs nothing.
+/// POSTs that are under way to each endpoint. Losing it costs nothing.
 #[derive(Clone, Default)]
-pub struct Places(Arc<Mutex<HashMap<String, u32>>>);
-
-/// A POST that is under way.
-struct Place {
-    places: Places,
-    subscription: String,
-}
+pub struct Places(Arc<Mutex<HashMap<String, Arc<Semaphore>>>>);
 
 impl Places {
-    fn take(&self, subscription: &str) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(subscription.into()).or_default();
-        if *count >= POSTS_AT_ONCE {
-            return None;
+    /// A place, for as long as it is kept.
+    async fn take(&self, subscription: &str) -> Option<OwnedSemaphorePermit> {
+        let free = self.of(subscription);
+        if let Ok(place) = free.clone().try_acquire_owned() {
+            return Some(place);
         }
-        *count += 1;
-        Some(Place { places: self.clone(), subscription: subscription.into() })
+        tokio::time::timeout(PLACE_PATIENCE, free.acquire_owned()).await.ok()?.ok()
+    }
+
+    fn of(&self, subscription: &str) -> Arc<Semaphore> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(free) = all.get(subscription) {
+            return free.clone();
+        }
+        // Nobody holds those, so that all their places are free.
+        all.retain(|_, free| Arc::strong_count(free) > 1);
+        all.entry(subscription.into())
+            .or_insert_with(|| Semaphore::new(POSTS_AT_ONCE).into())
+            .clone()
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.subscription) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.subscription);
-            }
+#[cfg(test)]
+mod tests {
+    use super::{PLACE_PATIENCE, POSTS_AT_ONCE, Places};
+    use std::time::Duration;
+    use tokio::time::{Instant, advance};
+
+    async fn taken(places: &Places, subscription: &str) -> Vec<tokio::sync::OwnedSemaphorePermit> {
+        let mut taken = Vec::new();
+        for _ in 0..POSTS_AT_ONCE {
+            taken.push(places.take(subscription).await.unwrap());
         }
+        taken
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wake_waits_for_a_place_and_no_longer_than_its_patience() {
+        let places = Places::default();
+        let mut held = taken(&places, "a").await;
+        let began = Instant::now();
+        assert!(places.take("a").await.is_none());
+        assert_eq!(began.elapsed(), PLACE_PATIENCE);
+        assert!(places.take("b").await.is_some(), "another endpoint has places of its own");
+
+        let waiting = tokio::spawn({
+            let places = places.clone();
+            async move { places.take("a").await.is_some() }
+        });
+        advance(Duration::from_millis(10)).await;
+        held.pop();
+        assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_holds_is_forgotten_and_what_is_held_is_not() {
+        let places = Places::default();
+        drop(taken(&places, "gone").await);
+        let held = taken(&places, "held").await;
+        drop(places.take("new").await);
+        assert_eq!(places.0.lock().unwrap().len(), 2);
+        assert!(places.take("held").await.is_none());
+        drop(held);
     }
 }
