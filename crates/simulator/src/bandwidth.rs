@@ -1,6 +1,7 @@
 //! Bandwidth's side of a notification: one POST, credentials only when asked for, no second try.
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use reqwest::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -9,7 +10,8 @@ use reqwest::{Client, Response, redirect};
 /// An account at Bandwidth that reports to one URL.
 #[derive(Debug)]
 pub struct Bandwidth {
-    client: anyhow::Result<Client>,
+    /// Made when it is needed: that reads the system's certificates, and there may be many of these.
+    client: OnceLock<Client>,
     notify_url: String,
     credentials: Option<(String, String)>,
 }
@@ -32,14 +34,7 @@ impl Bandwidth {
 
     /// One that no challenge is met with.
     pub fn without_credentials(notify_url: &str) -> Bandwidth {
-        // An error says that one is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build();
-        Bandwidth {
-            client: client.context("cannot make an HTTP client"),
-            notify_url: notify_url.into(),
-            credentials: None,
-        }
+        Bandwidth { client: OnceLock::new(), notify_url: notify_url.into(), credentials: None }
     }
 
     /// Posts one notification. Credentials follow a challenge (RFC 7235), and only a challenge: a
@@ -62,8 +57,8 @@ impl Bandwidth {
         xml: &str,
         credentials: Option<&(String, String)>,
     ) -> anyhow::Result<Response> {
-        let client = self.client.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
-        let mut request = client
+        let mut request = self
+            .client()?
             .post(&self.notify_url)
             .header(CONTENT_TYPE, "application/xml; charset=utf-8")
             .body(xml.to_owned());
@@ -71,6 +66,17 @@ impl Bandwidth {
             request = request.basic_auth(username, Some(password));
         }
         Ok(request.send().await?)
+    }
+
+    fn client(&self) -> anyhow::Result<&Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        // An error says that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build();
+        let client = client.context("cannot make an HTTP client")?;
+        Ok(self.client.get_or_init(|| client))
     }
 }
 

@@ -1,6 +1,9 @@
 //! What AWS would bill for: the units of each call, counted.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::partition::{Load, Partition};
 
 /// What a request to SQS may carry at the price of one. (AWS: Amazon SQS pricing.)
 const REQUEST_BYTES: usize = 64 * 1024;
@@ -20,36 +23,54 @@ pub struct Units {
 }
 
 #[derive(Default)]
-pub(super) struct Meter(Mutex<Units>);
+pub(super) struct Meter(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    units: Units,
+    loads: BTreeMap<Partition, Load>,
+}
 
 impl Meter {
     pub(super) fn reset(&self) {
-        *self.units() = Units::default();
+        *self.state() = State::default();
     }
 
     pub(super) fn read(&self) -> Units {
-        *self.units()
+        self.state().units
     }
 
-    pub(super) fn table(&self, operation: &str, count: f64) {
-        let mut units = self.units();
-        match operation {
-            "GetItem" | "BatchGetItem" | "Query" | "Scan" => units.read += count,
-            _ => units.write += count,
+    pub(super) fn loads(&self) -> BTreeMap<Partition, Load> {
+        self.state().loads.clone()
+    }
+
+    pub(super) fn table(&self, operation: &str, count: f64, shared: Vec<(Partition, f64)>) {
+        let mut state = self.state();
+        let reads = matches!(operation, "GetItem" | "BatchGetItem" | "Query" | "Scan");
+        match reads {
+            true => state.units.read += count,
+            false => state.units.write += count,
+        }
+        for (partition, count) in shared {
+            let load = state.loads.entry(partition).or_default();
+            match reads {
+                true => load.read += count,
+                false => load.write += count,
+            }
         }
     }
 
     /// One request, whose messages or whose answer's messages have so many bytes.
     pub(super) fn queue(&self, bytes: usize) {
         let requests = bytes.div_ceil(REQUEST_BYTES).max(1);
-        self.units().queue += u64::try_from(requests).unwrap_or(u64::MAX);
+        self.state().units.queue += u64::try_from(requests).unwrap_or(u64::MAX);
     }
 
     pub(super) fn key(&self) {
-        self.units().key += 1;
+        self.state().units.key += 1;
     }
 
-    fn units(&self) -> MutexGuard<'_, Units> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

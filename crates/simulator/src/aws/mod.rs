@@ -5,11 +5,13 @@ mod faults;
 mod journal;
 mod kms;
 mod meter;
+mod partition;
 mod queue;
 mod serve;
 mod stream;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use queue::Queues;
 
 pub use faults::{Call, Fault, Service};
 pub use meter::Units;
+pub use partition::{Load, Partition};
 pub use queue::{Message, Queue, QueueSettings};
 pub use stream::{Record, Stream};
 
@@ -148,6 +151,11 @@ impl Aws {
         self.0.meter.read()
     }
 
+    /// The units of the table and its indexes since [`Aws::reset_calls`], by partition.
+    pub fn loads(&self) -> BTreeMap<Partition, Load> {
+        self.0.meter.loads()
+    }
+
     /// Drops items past their time to live; answers how many. Not in a folder with a manual clock,
     /// where it would go by another time.
     pub fn sweep_expired(&self) -> anyhow::Result<usize> {
@@ -196,13 +204,15 @@ impl Aws {
         }
         let reply = match service {
             Service::Table if self.0.faults.records() => {
-                let bill = |units| self.0.meter.table(operation, units);
+                let bill = |units, shared| self.0.meter.table(operation, units, shared);
                 table::billed(&self.0.database, &self.0.stream, operation, body, bill)
             }
             Service::Table => table::answer(&self.0.database, &self.0.stream, operation, body),
             Service::Queue => {
                 let reply = self.0.queues.answer(operation, body);
-                self.0.meter.queue(queue::payload(body).max(queue::payload(&reply.body)));
+                if self.0.faults.records() {
+                    self.0.meter.queue(queue::payload(body).max(queue::payload(&reply.body)));
+                }
                 reply
             }
             Service::Key => {

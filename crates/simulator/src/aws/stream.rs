@@ -20,8 +20,8 @@ use tokio::sync::Notify;
 use super::journal::Journal;
 use super::table::key_of;
 
-/// A journal of finished records longer than this starts anew.
-const JOURNAL_LINES_MAX: usize = 10_000;
+/// A journal of finished records longer than this starts anew. A start reads all of it, 10 ms for as many.
+const JOURNAL_LINES_MAX: usize = 2_000;
 
 /// A new item.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +117,14 @@ impl Stream {
     pub(super) fn watch(&self, attribute: &str, prefixes: &[&str]) {
         let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
         self.state().watched = Some((attribute.into(), prefixes));
+    }
+
+    /// Whether something in a request may be watched. That is for sure only when it has been read, which
+    /// takes far longer.
+    pub(super) fn may_watch(&self, body: &str) -> bool {
+        let state = self.state();
+        let Some((_, prefixes)) = &state.watched else { return false };
+        prefixes.iter().any(|prefix| body.contains(prefix.as_str()))
     }
 
     /// Applies puts, and takes the items that are watched and did not stand there before. Records

@@ -7,12 +7,15 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Reply;
+use super::partition::{Partition, Touched};
 use super::stream::Stream;
 
 /// Answers one operation of DynamoDB.
 pub(super) fn answer(database: &Database, stream: &Stream, operation: &str, body: &str) -> Reply {
     let done = match operation {
-        "PutItem" | "TransactWriteItems" => write(database, stream, operation, body),
+        "PutItem" | "TransactWriteItems" if stream.may_watch(body) => {
+            write(database, stream, operation, body)
+        }
         operation => apply(database, operation, body),
     };
     match done {
@@ -23,25 +26,31 @@ pub(super) fn answer(database: &Database, stream: &Stream, operation: &str, body
     }
 }
 
-/// The same, and tells what it is billed by.
+/// The same, and tells what it is billed by, in all and by partition.
 pub(super) fn billed(
     database: &Database,
     stream: &Stream,
     operation: &str,
     body: &str,
-    bill: impl FnOnce(f64),
+    bill: impl FnOnce(f64, Vec<(Partition, f64)>),
 ) -> Reply {
     let mut request: Value = serde_json::from_str(body).unwrap_or_default();
-    request["ReturnConsumedCapacity"] = "TOTAL".into();
+    request["ReturnConsumedCapacity"] = "INDEXES".into();
+    let touched = Touched::by(database, operation, &request);
     let reply = answer(database, stream, operation, &request.to_string());
     let answered: Value = serde_json::from_str(&reply.body).unwrap_or_default();
-    let units = |consumed: &Value| consumed["CapacityUnits"].as_f64().unwrap_or_default();
-    // A batch has one for each table.
-    bill(match answered["ConsumedCapacity"].as_array() {
-        Some(tables) => tables.iter().map(units).sum(),
-        None if reply.status == 400 => refused(&request, &answered),
-        None => units(&answered["ConsumedCapacity"]),
-    });
+    // A batch has one for each table, of which there is one.
+    let consumed = match &answered["ConsumedCapacity"] {
+        Value::Array(tables) => tables.first().cloned().unwrap_or_default(),
+        consumed => consumed.clone(),
+    };
+    if consumed.is_null() && reply.status == 400 {
+        let units = refused(&request, &answered);
+        bill(units, touched.evenly(units));
+    } else {
+        let units = consumed["CapacityUnits"].as_f64().unwrap_or_default();
+        bill(units, touched.share(database, &request, &consumed));
+    }
     reply
 }
 
@@ -132,6 +141,20 @@ pub(super) fn item(database: &Database, table: &Value, key: &Value) -> Option<Va
     let request = json!({ "TableName": table, "Key": key, "ConsistentRead": true });
     let answer = apply(database, "GetItem", &request.to_string()).ok()?;
     serde_json::from_str::<Value>(&answer).ok()?.get("Item").cloned()
+}
+
+/// A table's indexes: the name of each, and of its hash key.
+pub(super) fn indexes(database: &Database, table: &Value) -> Vec<(String, String)> {
+    let request = json!({ "TableName": table }).to_string();
+    let described = apply(database, "DescribeTable", &request).unwrap_or_default();
+    let described: Value = serde_json::from_str(&described).unwrap_or_default();
+    let indexes = described["Table"]["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
+    let of = |index: &Value| {
+        let keys = index["KeySchema"].as_array()?;
+        let hash = keys.iter().find(|key| key["KeyType"] == "HASH")?;
+        Some((index["IndexName"].as_str()?.into(), hash["AttributeName"].as_str()?.into()))
+    };
+    indexes.filter_map(of).collect()
 }
 
 /// Drops what has expired by the database's clock.

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveSpecification, TransactWriteItem,
 };
 use jiff::SignedDuration;
-use simulator::aws::Aws;
+use simulator::aws::{Aws, Load, Partition};
 
 use crate::{TABLE, clock, create_table, dynamodb, put_new, text};
 
@@ -171,4 +171,46 @@ async fn a_request_that_is_not_valid_is_named_so() {
     assert!(refused.meta().message().unwrap().starts_with("1 validation error"), "{refused:?}");
     let missing = dynamodb(&aws).get_item().table_name(TABLE).key("pk", text("a")).send().await;
     assert!(missing.unwrap_err().into_service_error().is_resource_not_found_exception());
+}
+
+#[tokio::test]
+async fn units_are_shared_among_the_partitions_that_they_are_for() {
+    let aws = Aws::memory(clock()).unwrap();
+    let client = dynamodb(&aws);
+    create_table(&client).await;
+    aws.reset_calls();
+    let put = async |pk: &str, due: Option<&str>| {
+        let put = client.put_item().table_name(TABLE).item("pk", text(pk)).item("sk", text("1"));
+        let put = match due {
+            Some(due) => put.item("due", text(due)),
+            None => put,
+        };
+        put.send().await.unwrap();
+    };
+    put("a", None).await;
+    put("b", Some("x")).await;
+    put("b", Some("y")).await;
+    let query = client.query().table_name(TABLE).index_name("due");
+    let query = query.key_condition_expression("due = :due");
+    query.expression_attribute_values(":due", text("y")).send().await.unwrap();
+    let parts = ["a", "c"].map(|pk| {
+        let put = Put::builder().table_name(TABLE).item("pk", text(pk)).item("sk", text("2"));
+        TransactWriteItem::builder().put(put.build().unwrap()).build()
+    });
+    let both = client.transact_write_items().set_transact_items(Some(parts.into()));
+    both.send().await.unwrap();
+
+    let of = |index: Option<&str>, key: &str, read, write| {
+        (Partition { index: index.map(str::to_owned), key: key.into() }, Load { read, write })
+    };
+    let expected = [
+        of(None, "a", 0.0, 3.0),
+        of(None, "b", 0.0, 2.0),
+        of(None, "c", 0.0, 2.0),
+        // What moves from one to the other is written to both.
+        of(Some("due"), "x", 0.0, 2.0),
+        of(Some("due"), "y", 0.5, 1.0),
+    ];
+    assert_eq!(aws.loads(), expected.into());
+    assert_eq!((aws.units().read, aws.units().write), (0.5, 10.0), "the sum of them");
 }

@@ -10,7 +10,8 @@ use super::{Message, QueueSettings, receipt};
 use crate::aws::journal::Journal;
 
 /// The journal starts anew when it has this many lines, and most of them are of the past.
-const JOURNAL_LINES_MAX: usize = 20_000;
+/// A start reads all of it.
+const JOURNAL_LINES_MAX: usize = 4_000;
 
 #[derive(Default)]
 pub(super) struct State {
