@@ -1,11 +1,12 @@
 //! `hookline cost`: what a month costs on AWS, by line, at list prices.
 
-mod bill;
-mod prices;
+pub(crate) mod bill;
+pub(crate) mod prices;
 
 use std::ops::RangeInclusive;
 
 use clap::ValueEnum;
+use local::usage::Usage;
 
 use crate::output::say;
 use bill::{Line, Month};
@@ -21,20 +22,27 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value = "1",
         value_parser = |text: &str| within(text, 0.0..=1e4))]
     subscribers: f64,
-    /// Share of the attempts that fail, from 0 to below 1
-    #[arg(long, value_name = "SHARE", default_value = "0.02", value_parser = share)]
-    failure_rate: f64,
-    /// Notifications of one order, on average
-    #[arg(long, value_name = "COUNT", default_value = "4",
-        value_parser = |text: &str| within(text, 1.0..=1e6))]
-    per_order: f64,
-    /// How long endpoints take to answer, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "200",
-        value_parser = |text: &str| within(text, 0.0..=15_000.0))]
-    endpoint_ms: f64,
+    #[command(flatten)]
+    assumed: Assumed,
     /// Processor of the functions
     #[arg(long, value_enum, default_value = "arm64")]
     architecture: Architecture,
+}
+
+/// What is assumed of notifications and endpoints.
+#[derive(clap::Args)]
+pub(crate) struct Assumed {
+    /// Share of the attempts that fail, each by itself, from 0 to below 1
+    #[arg(long, value_name = "SHARE", default_value = "0.02", value_parser = share)]
+    pub(crate) failure_rate: f64,
+    /// Notifications of one order, on average
+    #[arg(long, value_name = "COUNT", default_value = "4",
+        value_parser = |text: &str| within(text, 1.0..=1e6))]
+    pub(crate) per_order: f64,
+    /// How long endpoints take to answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value = "200",
+        value_parser = |text: &str| within(text, 0.0..=15_000.0))]
+    pub(crate) endpoint_ms: f64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,9 +56,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let month = Month {
         notifications: options.notifications,
         subscribers: options.subscribers,
-        failure_rate: options.failure_rate,
-        per_order: options.per_order,
-        endpoint_ms: options.endpoint_ms,
+        failure_rate: options.assumed.failure_rate,
+        per_order: options.assumed.per_order,
+        endpoint_ms: options.assumed.endpoint_ms,
+        besides: Usage::NONE,
         seconds: match options.architecture {
             Architecture::Arm64 => prices::ARM64_SECONDS,
             Architecture::X86_64 => prices::X86_64_SECONDS,
@@ -93,7 +102,7 @@ fn price(price: Price) -> String {
 }
 
 /// With commas; what is small has digits behind the point.
-fn grouped(quantity: f64) -> String {
+pub(crate) fn grouped(quantity: f64) -> String {
     if quantity < 100.0 {
         let digits = format!("{quantity:.2}");
         return digits.strip_suffix(".00").unwrap_or(&digits).to_owned();
@@ -109,7 +118,7 @@ fn grouped(quantity: f64) -> String {
     text
 }
 
-fn within(text: &str, range: RangeInclusive<f64>) -> Result<f64, String> {
+pub(crate) fn within(text: &str, range: RangeInclusive<f64>) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if range.contains(&number) => Ok(number),
         Ok(_) => Err(format!("it has to be from {} to {}", range.start(), range.end())),

@@ -9,6 +9,7 @@ mod listen;
 mod openapi;
 mod output;
 mod place;
+mod plan;
 mod recover;
 mod restore;
 mod sandbox;
@@ -53,6 +54,8 @@ enum Command {
     Simulate(simulate::Options),
     /// Prints what a month costs on AWS, by line, at list prices
     Cost(cost::Options),
+    /// Prints which of AWS's limits a rate of notifications meets, which first, and what a month costs
+    Plan(plan::Options),
     /// Prints the description of the relay's own API, in OpenAPI
     Openapi,
     /// Posts a notification as Bandwidth would
@@ -62,6 +65,10 @@ enum Command {
     /// Is an endpoint that verifies and prints what arrives
     Listen(listen::Options),
 }
+
+/// The SDK makes many small things for each call.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -76,6 +83,7 @@ async fn main() -> ExitCode {
         Command::Restore(options) => restore::run(options).await,
         Command::Simulate(options) => simulate::run(options).await,
         Command::Cost(options) => cost::run(&options),
+        Command::Plan(options) => plan::run(&options),
         Command::Openapi => openapi::run(),
         Command::Send(options) => send::run(options).await,
         Command::Sandbox(options) => sandbox::run(options).await,

@@ -223,14 +223,17 @@ async fn the_demo_ends_well() {
     assert!(text.contains("failed (500)"), "{text}");
 }
 
+/// Whether a command succeeds, and what it prints and complains of.
+async fn answered(command: &str, arguments: &[&str]) -> (bool, String, String) {
+    let done = hookline().arg(command).args(arguments).stderr(Stdio::piped()).output();
+    let done = done.await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (done.status.success(), text(done.stdout), text(done.stderr))
+}
+
 #[tokio::test]
 async fn cost_prints_what_its_documentation_shows() {
-    let cost = async |arguments: &[&str]| {
-        let done = hookline().arg("cost").args(arguments).stderr(Stdio::piped()).output();
-        let done = done.await.unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (done.status.success(), text(done.stdout), text(done.stderr))
-    };
+    let cost = async |arguments: &[&str]| answered("cost", arguments).await;
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cost.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     let asked = "--notifications 1e6 --subscribers 1.2 --failure-rate 0.02";
@@ -254,6 +257,35 @@ async fn cost_prints_what_its_documentation_shows() {
         let count = ["--notifications", "1"];
         let count = if flag == count[0] { &[][..] } else { &count };
         let (is_good, out, error) = cost(&[count, &[flag, value]].concat()).await;
+        assert!(!is_good && out.is_empty(), "{flag} {value}");
+        assert!(error.contains(flag) && error.contains(value), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn plan_prints_what_its_documentation_shows() {
+    let plan = async |arguments: &[&str]| answered("plan", arguments).await;
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plan.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let asked = "--rate 10000/s --fan-out 5";
+    assert!(docs.contains(&format!("plan {asked}\n")));
+    let (is_good, planned, _) = plan(&asked.split(' ').collect::<Vec<_>>()).await;
+    assert!(is_good);
+    assert!(docs.contains(&planned), "docs/plan.md should have\n{planned}");
+
+    for (flag, value) in [
+        ("--rate", "10000"),
+        ("--rate", "10000/h"),
+        ("--rate", "0/s"),
+        ("--fan-out", "-1"),
+        ("--failure-rate", "1"),
+        ("--endpoints", "0"),
+        ("--largest-tenant", "1.1"),
+        ("--largest-account", "0"),
+    ] {
+        let rate = ["--rate", "1/s"];
+        let rate = if flag == rate[0] { &[][..] } else { &rate };
+        let (is_good, out, error) = plan(&[rate, &[flag, value]].concat()).await;
         assert!(!is_good && out.is_empty(), "{flag} {value}");
         assert!(error.contains(flag) && error.contains(value), "{error}");
     }

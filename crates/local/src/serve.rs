@@ -25,6 +25,9 @@ const WAKE_BATCH: u32 = 10;
 
 const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
 
+/// What has expired is dropped as often. It reads the whole table; DynamoDB takes days.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// Before a stream batch that failed is given again.
 const STREAM_PAUSE: Duration = Duration::from_millis(200);
 
@@ -62,6 +65,7 @@ pub async fn serve(world: World, listen: SocketAddr) -> anyhow::Result<Running> 
     tasks.spawn(fan_out(world.clone(), stopped.clone()));
     tasks.spawn(take_in(world.clone(), stopped.clone()));
     tasks.spawn(run_schedule(world.clone(), stopped.clone()));
+    tasks.spawn(sweep(world.clone(), stopped.clone()));
     tasks.spawn(deliver(world.clone(), WAKES, WAKES_AT_ONCE, stopped.clone()));
     tasks.spawn(deliver(world, ASIDE, ASIDE_AT_ONCE, stopped));
     Ok(Running { address, stop, tasks })
@@ -89,8 +93,20 @@ async fn run_schedule(world: World, stopped: watch::Receiver<bool>) {
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while unless(&stopped, async { _ = minute.tick().await }).await {
         world.run_schedule().await;
-        if let Err(error) = world.aws.sweep_expired() {
-            tracing::warn!(?error, "what has expired could not be dropped");
+    }
+}
+
+/// Drops what has expired, beside everything else.
+async fn sweep(world: World, stopped: watch::Receiver<bool>) {
+    let first = tokio::time::Instant::now() + SWEEP_EVERY;
+    let mut hour = tokio::time::interval_at(first, SWEEP_EVERY);
+    while unless(&stopped, async { _ = hour.tick().await }).await {
+        let aws = world.aws.clone();
+        let swept = tokio::task::spawn_blocking(move || aws.sweep_expired()).await;
+        match swept {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(?error, "what has expired could not be dropped"),
+            Err(error) => tracing::error!(?error, "dropping what has expired broke off"),
         }
     }
 }

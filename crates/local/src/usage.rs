@@ -3,7 +3,15 @@
 //! `tests/it/cost` counts every call and holds these figures to what it counts, exactly;
 //! `hookline cost` puts prices to them. So neither can say what the code no longer does.
 
+pub mod partition;
+
+use std::collections::HashMap;
 use std::ops::{Add, Mul, Sub};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// An item of the table, by its attributes' names.
+pub type Item = HashMap<String, AttributeValue>;
 
 /// How much of what AWS bills by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +49,13 @@ pub const DELIVERY: Usage =
 /// The first attempt of a delivery fails, and the second succeeds. A further retry costs at most as
 /// much, one that waits in the table too.
 pub const RETRY: Usage = Usage { write: 5.0, read: 1.5, queue: 3.0, deliver: 1.0, ..Usage::NONE };
+
+/// More for a notification of a state, where Bandwidth is asked about the upstream's open orders: the
+/// time of the next question moves. The first of an order puts it, and the last takes it away, for 1.
+pub const WATCHED: Usage = Usage { write: 2.0, ..Usage::NONE };
+
+/// More for a delivery to an endpoint that ails: its wake is passed on to the queue for such.
+pub const PASSED_ON: Usage = Usage { read: 1.0, queue: 3.0, deliver: 1.0, ..Usage::NONE };
 
 /// More for a notification when ingest and fanout have to read what they remember for 5 seconds.
 pub const FORGOTTEN_NOTIFICATION: Usage = Usage { read: 3.0, ..Usage::NONE };
@@ -102,6 +117,22 @@ pub const DELIVERY_BYTES: f64 = 500.0;
 
 /// What an order leaves in the table, its notifications aside.
 pub const ORDER_BYTES: f64 = 450.0;
+
+/// What an item is billed by, names and values, as far as the relay uses types. (AWS: DynamoDB, item sizes.)
+pub fn item_bytes(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len() / 2 + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::L(all) => 3 + all.iter().map(|one| 1 + value_bytes(one)).sum::<usize>(),
+        AttributeValue::M(all) => 3 + all.len() + item_bytes(all),
+        _ => 1,
+    }
+}
 
 impl Usage {
     pub const NONE: Usage = Usage {

@@ -16,6 +16,8 @@ pub(crate) struct Month {
     pub(crate) per_order: f64,
     /// For how long an endpoint takes to answer, in milliseconds.
     pub(crate) endpoint_ms: f64,
+    /// What is used besides, off the common road.
+    pub(crate) besides: Usage,
     /// For what a second of Lambda costs.
     pub(crate) seconds: Price,
 }
@@ -35,16 +37,16 @@ impl Line {
 }
 
 /// A call to AWS from a function, in milliseconds: what the limits of `schedule` reckon with too.
-const CALL_MS: f64 = 10.0;
+pub(crate) const CALL_MS: f64 = 10.0;
 
 /// What an invocation takes besides its calls: reading, hashing, writing.
-const WORK_MS: f64 = 5.0;
+pub(crate) const WORK_MS: f64 = 5.0;
 
 /// What ingest takes to ask for credentials.
-const CHALLENGE_MS: f64 = WORK_MS;
+pub(crate) const CHALLENGE_MS: f64 = WORK_MS;
 
 /// Reads the upstream, puts the event.
-const INGEST_MS: f64 = WORK_MS + 2.0 * CALL_MS;
+pub(crate) const INGEST_MS: f64 = WORK_MS + 2.0 * CALL_MS;
 
 /// The upstream, the order's owner, its record, two topics, the feed entry.
 const FANOUT_MS: f64 = WORK_MS + 6.0 * CALL_MS;
@@ -57,14 +59,17 @@ const HANDSHAKE_MS: f64 = 50.0;
 
 /// The delivery, the subscription, what networks are allowed, the event, the attempt, the next wake or
 /// what stands behind, the endpoint's health. The endpoint's time comes on top.
-const DELIVER_MS: f64 = WORK_MS + 7.0 * CALL_MS + HANDSHAKE_MS;
+pub(crate) const DELIVER_MS: f64 = WORK_MS + 7.0 * CALL_MS + HANDSHAKE_MS;
+
+/// A wake that is passed on: the delivery, the subscription, the wake.
+pub(crate) const PASS_ON_MS: f64 = WORK_MS + 3.0 * CALL_MS;
 
 /// Twelve calls when nothing is due.
 const SCHEDULE_MS: f64 = WORK_MS + 12.0 * CALL_MS;
 
 /// Share of the invocations that start a process, which AWS has called an upper bound for most, and what
 /// that takes. Neither has been measured.
-const STARTS: f64 = 0.01;
+pub(crate) const STARTS: f64 = 0.01;
 const START_MS: f64 = 300.0;
 
 /// What the functions themselves log of a notification, and of an attempt, metrics included.
@@ -98,7 +103,7 @@ impl Month {
     }
 
     /// Attempts after a first one. A delivery has so many at most as there are waits.
-    fn retries(&self) -> f64 {
+    pub(crate) fn retries(&self) -> f64 {
         let most = domain::retry::WAITS.len();
         let share: f64 =
             std::iter::successors(Some(self.failure_rate), |rate| Some(rate * self.failure_rate))
@@ -108,14 +113,15 @@ impl Month {
     }
 
     /// What comes of the notifications, as if no function remembered anything.
-    fn traffic(&self) -> Usage {
+    pub(crate) fn traffic(&self) -> Usage {
         let notification =
             usage::NOTIFICATION + usage::FORGOTTEN_NOTIFICATION + usage::AUDITED_NOTIFICATION;
         let delivery = usage::DELIVERY + usage::FORGOTTEN_ATTEMPT + usage::AUDITED_DELIVERY;
         let retry = usage::RETRY + usage::FORGOTTEN_ATTEMPT;
         let used = notification * self.notifications
             + delivery * self.deliveries()
-            + retry * self.retries();
+            + retry * self.retries()
+            + self.besides;
         used + usage::START * (used.deliver * STARTS)
     }
 
@@ -135,7 +141,8 @@ impl Month {
         let others = used.invocations() - used.ingest - used.schedule;
         let rest = FANOUT_MS * used.fanout
             + FANOUT_DELIVERY_MS * self.deliveries()
-            + (DELIVER_MS + self.endpoint_ms) * used.deliver
+            + (DELIVER_MS + self.endpoint_ms) * (used.deliver - self.besides.deliver)
+            + PASS_ON_MS * self.besides.deliver
             + SCHEDULE_MS * used.schedule
             + START_MS * STARTS * others;
         (ingest * usage::INGEST_MEMORY_MB + rest * usage::MEMORY_MB) / 1_024.0 / 1_000.0
@@ -181,6 +188,8 @@ impl Month {
 
 #[cfg(test)]
 mod tests {
+    use local::usage::{self, Usage};
+
     use super::{Line, Month};
     use crate::cost::prices::{ARM64_SECONDS, X86_64_SECONDS};
 
@@ -200,6 +209,7 @@ mod tests {
         failure_rate: 0.02,
         per_order: 4.0,
         endpoint_ms: 200.0,
+        besides: Usage::NONE,
         seconds: ARM64_SECONDS,
     };
 
@@ -257,6 +267,7 @@ mod tests {
             Month { failure_rate: 0.03, ..MONTH },
             Month { per_order: 3.0, ..MONTH },
             Month { endpoint_ms: 300.0, ..MONTH },
+            Month { besides: usage::PASSED_ON * 1e6, ..MONTH },
             Month { seconds: X86_64_SECONDS, ..MONTH },
         ];
         for month in dearer {

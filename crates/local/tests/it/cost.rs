@@ -3,7 +3,8 @@
 //!
 //! Every step is taken by one invocation that gets one wake, which is what costs most.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+mod partitions;
+
 use jiff::{SignedDuration, Timestamp};
 use local::usage::{self, Usage};
 use local::{ASIDE, WAKES};
@@ -177,7 +178,8 @@ async fn what_is_kept_is_as_large_and_as_old_as_is_reckoned() {
         (&[&delivery][..], usage::DELIVERY_BYTES),
         (&[&order][..], usage::ORDER_BYTES),
     ] {
-        let found: f64 = items.iter().map(|item| usage::ITEM_EXTRA_BYTES + size(item)).sum();
+        let found: f64 =
+            items.iter().map(|item| usage::ITEM_EXTRA_BYTES + usage::item_bytes(item) as f64).sum();
         let is_near = (0.85..=1.0).contains(&(found / bytes));
         assert!(is_near, "{:?} has {found} bytes, and {bytes} are reckoned with", items[0]["pk"]);
     }
@@ -346,23 +348,4 @@ fn same(case: &str, used: Usage, reckoned: Usage) {
 fn kept_days(item: &Item, now: Timestamp) -> f64 {
     let expires: i64 = item["expires"].as_n().unwrap().parse().unwrap();
     (expires - now.as_second()) as f64 / 86_400.0
-}
-
-/// Bytes of an item. (AWS: DynamoDB, item sizes.)
-fn size(item: &Item) -> f64 {
-    item.iter().map(|(name, value)| (name.len() + value_size(value)) as f64).sum()
-}
-
-fn value_size(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(digits) => digits.len() / 2 + 1,
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::L(all) => 3 + all.iter().map(|one| 1 + value_size(one)).sum::<usize>(),
-        AttributeValue::M(all) => {
-            let one = |(name, value): (&String, _)| 1 + name.len() + value_size(value);
-            3 + all.iter().map(one).sum::<usize>()
-        }
-        _ => 1,
-    }
 }

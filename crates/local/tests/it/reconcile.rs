@@ -43,21 +43,7 @@ impl Fake {
         let url = format!("http://{}/api", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(fake.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let password = "p".to_owned().into();
-        let api = ApiAccess {
-            url,
-            username: "relay".into(),
-            sealed_password: bandwidth::seal(&stage.world.vault, UPSTREAM, &password)
-                .await
-                .unwrap(),
-            gateway_since: None,
-        };
-        let store = &stage.world.store;
-        let old = store.refreshed_upstream(UPSTREAM).await.unwrap().unwrap();
-        let new = Upstream { api: Some(api), revision: old.revision + 1, ..Upstream::clone(&old) };
-        store.put_upstream(&new).await.unwrap();
-        // By then all know it.
-        stage.clock.advance(SignedDuration::from_secs(6));
+        make_askable(stage, url).await;
         fake
     }
 
@@ -99,6 +85,23 @@ impl Fake {
         };
         Some(format!("<W>{}</W>", states.iter().map(line).collect::<String>()))
     }
+}
+
+/// Gives the stage's upstream credentials for Bandwidth's API.
+pub(crate) async fn make_askable(stage: &Stage, url: String) {
+    let password = "p".to_owned().into();
+    let api = ApiAccess {
+        url,
+        username: "relay".into(),
+        sealed_password: bandwidth::seal(&stage.world.vault, UPSTREAM, &password).await.unwrap(),
+        gateway_since: None,
+    };
+    let store = &stage.world.store;
+    let old = store.refreshed_upstream(UPSTREAM).await.unwrap().unwrap();
+    let new = Upstream { api: Some(api), revision: old.revision + 1, ..Upstream::clone(&old) };
+    store.put_upstream(&new).await.unwrap();
+    // By then all know it.
+    stage.clock.advance(SignedDuration::from_secs(6));
 }
 
 fn date(second: i64) -> String {
