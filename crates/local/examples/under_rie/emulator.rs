@@ -25,14 +25,19 @@ pub(crate) struct Emulator {
     client: Client,
 }
 
-/// What a function took.
-pub(crate) struct Usage {
+/// What the emulator says that a function took, in milliseconds.
+pub(crate) struct Times {
+    /// From the start of the process to its asking for work.
+    pub(crate) init_ms: f64,
+    /// Each invocation.
+    pub(crate) invokes_ms: Vec<f64>,
+}
+
+impl Times {
     /// The first invocation, with the start of the process.
-    pub(crate) first_ms: f64,
-    /// The second one.
-    pub(crate) again_ms: f64,
-    /// The most memory that the process ever had.
-    pub(crate) peak_mib: f64,
+    pub(crate) fn first_ms(&self) -> f64 {
+        self.init_ms + self.invokes_ms.first().copied().unwrap_or(f64::NAN)
+    }
 }
 
 /// What an invocation answered.
@@ -71,6 +76,8 @@ impl Emulator {
     ) -> anyhow::Result<Emulator> {
         let [events, runtime] = free_addresses()?;
         let output = NamedTempFile::new().context("cannot make a file for the output")?;
+        // One place in the file for both, so that neither writes over the other.
+        let written = output.reopen()?;
         let process = Command::new(rie)
             .args(["--runtime-interface-emulator-address", &events.to_string()])
             .args(["--runtime-api-address", &runtime.to_string()])
@@ -78,8 +85,8 @@ impl Emulator {
             .env_clear()
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(output.reopen()?)
-            .stderr(output.reopen()?)
+            .stdout(written.try_clone()?)
+            .stderr(written)
             .spawn()
             .with_context(|| format!("cannot start {}", rie.display()))?;
         let client = Client::builder().no_proxy().timeout(INVOKE_TIMEOUT).build()?;
@@ -130,19 +137,38 @@ impl Emulator {
         std::fs::read_to_string(self.output.path()).unwrap_or_default()
     }
 
-    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+    pub(crate) fn times(&self) -> anyhow::Result<Times> {
         let output = self.output();
-        let mut durations = output.lines().filter_map(duration_ms);
-        let function = children(self.process.id());
-        let function = function.first().context("the function is not running")?;
-        let status = std::fs::read_to_string(format!("/proc/{function}/status"))?;
+        let after = |marker| {
+            let values = output.lines().filter_map(move |line| line.split_once(marker));
+            values.filter_map(|(_, rest)| rest.split_once(['m', ')'])?.0.parse::<f64>().ok())
+        };
+        let init_ms = after("INIT REPORT(durationMs: ").next().context("no INIT REPORT")?;
+        Ok(Times { init_ms, invokes_ms: after("produced bytes: 0, duration: ").collect() })
+    }
+
+    /// The most memory that the function's process ever had.
+    pub(crate) fn peak_mib(&self) -> anyhow::Result<f64> {
+        let status = self.proc("status")?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak_kib: f64 = peak.unwrap_or_default().trim().trim_end_matches(" kB").parse()?;
-        Ok(Usage {
-            first_ms: durations.next().context("no REPORT line")?,
-            again_ms: durations.next().context("no second REPORT line")?,
-            peak_mib: peak_kib / 1024.0,
-        })
+        Ok(peak_kib / 1024.0)
+    }
+
+    /// What the function's process has had of the processor, its threads that ended too. The kernel
+    /// tells it in hundredths of a second.
+    pub(crate) fn cpu_ms(&self) -> anyhow::Result<f64> {
+        let stat = self.proc("stat")?;
+        let fields = after_name(&stat).split_whitespace().skip(11).take(2);
+        let ticks = fields.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        Ok(ticks * 10.0)
+    }
+
+    /// What `/proc` says of the function's process.
+    fn proc(&self, file: &str) -> anyhow::Result<String> {
+        let function = children(self.process.id());
+        let function = function.first().context("the function is not running")?;
+        Ok(std::fs::read_to_string(format!("/proc/{function}/{file}"))?)
     }
 }
 
@@ -169,23 +195,20 @@ fn signal(name: &str, process: u32) {
     let _ = Command::new("sh").args(["-c", &kill]).status();
 }
 
-/// The duration in a REPORT line; the first one of a function holds its start.
-fn duration_ms(line: &str) -> Option<f64> {
-    let (_, rest) = line.strip_prefix("REPORT ")?.split_once("\tDuration: ")?;
-    rest.split_once(" ms")?.0.parse().ok()
-}
-
 /// The processes that a process started, by `/proc`.
 fn children(of: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // The name before the last parenthesis may hold anything; state and parent follow.
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        after_name.split_whitespace().nth(1).and_then(|id| id.parse().ok()) == Some(of)
+        after_name(&stat).split_whitespace().nth(1).and_then(|id| id.parse().ok()) == Some(of)
     })
     .collect()
+}
+
+/// The fields of `/proc/PID/stat` from the state on. The name before them may hold anything.
+fn after_name(stat: &str) -> &str {
+    stat.rsplit_once(')').map_or("", |(_, rest)| rest)
 }
 
 fn free_addresses() -> anyhow::Result<[SocketAddr; 2]> {

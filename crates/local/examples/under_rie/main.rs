@@ -7,7 +7,10 @@
 //! events are stations of one road, so each check looks at what its function answered and at what
 //! it did to the table, the queues and the tenant's endpoint. One line for each check; the last
 //! line counts them.
+//!
+//! With `--hello PATH` nothing is checked: the functions are measured, beside that one.
 
+mod bench;
 mod emulator;
 mod road;
 mod stage;
@@ -21,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
-use emulator::{Emulator, Usage};
+use emulator::Emulator;
 use stage::Stage;
 
 /// For one check. The slowest one waits for an SDK that tries three times.
@@ -29,34 +32,49 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut report = Report::default();
     // Dropped when told to stop, and with it what was started.
     let done = tokio::select! {
-        done = run(&mut report) => done,
+        done = run() => done,
         told = terminated() => told,
     };
-    if let Err(error) = done {
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            say(format!("FAIL {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
+    let Options { rie, functions, hello } = options()?;
+    let is_bench = hello.is_some();
+    let stage = Stage::new(rie, functions, hello).await?;
+    if is_bench {
+        bench::run(&stage).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut report = Report::default();
+    if let Err(error) = walk(&stage, &mut report).await {
         report.failed += 1;
         say(format!("FAIL {error:#}"));
     }
     say(format!("{} passed, {} failed", report.passed, report.failed));
-    if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn run(report: &mut Report) -> anyhow::Result<()> {
-    let Options { rie, functions } = options()?;
-    let stage = Stage::new(rie, functions).await?;
-    road::walk(&stage, report).await?;
+async fn walk(stage: &Stage, report: &mut Report) -> anyhow::Result<()> {
+    road::walk(stage, report).await?;
     say(format!("\n{:<10} {:>10} {:>10} {:>10}", "function", "first ms", "again ms", "peak MiB"));
     for (function, usage) in &report.usages {
-        let Usage { first_ms, again_ms, peak_mib } = usage;
+        let [first_ms, again_ms, peak_mib] = usage;
         say(format!("{function:<10} {first_ms:>10.1} {again_ms:>10.1} {peak_mib:>10.1}"));
     }
     say("");
     Ok(())
 }
 
-async fn terminated() -> anyhow::Result<()> {
+async fn terminated() -> anyhow::Result<ExitCode> {
     signal(SignalKind::terminate())?.recv().await;
     bail!("told to stop")
 }
@@ -66,7 +84,8 @@ async fn terminated() -> anyhow::Result<()> {
 struct Report {
     passed: usize,
     failed: usize,
-    usages: Vec<(&'static str, Usage)>,
+    /// First and second invocation in ms, and MiB.
+    usages: Vec<(&'static str, [f64; 3])>,
 }
 
 impl Report {
@@ -87,7 +106,9 @@ impl Report {
 
     /// Notes what the first two invocations took.
     fn note(&mut self, function: &'static str, emulator: &Emulator) -> anyhow::Result<()> {
-        self.usages.push((function, emulator.usage()?));
+        let times = emulator.times()?;
+        let again_ms = *times.invokes_ms.get(1).context("there was no second invocation")?;
+        self.usages.push((function, [times.first_ms(), again_ms, emulator.peak_mib()?]));
         Ok(())
     }
 }
@@ -95,22 +116,25 @@ impl Report {
 struct Options {
     rie: PathBuf,
     functions: PathBuf,
+    hello: Option<PathBuf>,
 }
 
 fn options() -> anyhow::Result<Options> {
-    let (mut rie, mut functions) = (None, None);
+    let (mut rie, mut functions, mut hello) = (None, None, None);
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().map(PathBuf::from);
         match argument.to_str() {
             Some("--rie") => rie = value,
             Some("--functions") => functions = value,
+            Some("--hello") => hello = value,
             _ => bail!("no such option: {}", argument.display()),
         }
     }
     Ok(Options {
         rie: rie.context("--rie PATH is missing")?,
         functions: functions.context("--functions DIR is missing")?,
+        hello,
     })
 }
 

@@ -130,7 +130,7 @@ fn without_arrival(image: &Value) -> Value {
     image
 }
 
-fn with_body(sample: &Value, body: &str) -> Value {
+pub(crate) fn with_body(sample: &Value, body: &str) -> Value {
     let mut event = sample.clone();
     event["headers"]["content-length"] = body.len().to_string().into();
     event["body"] = body.into();
