@@ -2,7 +2,7 @@
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
-.PHONY: check test functions rie aws upgrade verify clients schemathesis fuzz crash kills isolation sam-local model demo dev simulate advisories ci
+.PHONY: check test functions rie aws upgrade verify clients schemathesis fuzz crash counts bench kills isolation sam-local model demo dev simulate advisories ci
 
 check: ; @.ci/run fmt clippy doc deny template
 test: ; cargo test --workspace
@@ -15,6 +15,8 @@ clients: ; @.ci/run clients
 schemathesis: ; @.ci/run schemathesis
 fuzz: ; @.ci/run fuzz
 crash: ; @.ci/run crash
+counts: ; @.ci/run counts
+bench: ; @.ci/run bench
 kills: ; @.ci/run kills
 isolation: ; @.ci/run isolation
 sam-local: ; @.ci/run sam_local
