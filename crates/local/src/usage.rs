@@ -37,14 +37,14 @@ pub struct Usage {
 }
 
 /// One notification, whoever is told of it, while the functions remember what changes rarely. Bandwidth
-/// posts it without credentials first, so two requests reach ingest.
+/// posts it without credentials first, so two requests reach ingest. One to SQS sends up to ten wakes.
 pub const NOTIFICATION: Usage =
-    Usage { write: 3.0, read: 0.5, http: 2.0, ingest: 2.0, fanout: 1.0, ..Usage::NONE };
+    Usage { write: 3.0, read: 0.5, queue: 1.0, http: 2.0, ingest: 2.0, fanout: 1.0, ..Usage::NONE };
 
-/// One subscriber more, delivered to at the first attempt. Its wake is alone in its batch, as it is
+/// One subscriber more, delivered to at the first attempt. Its wake comes alone in its batch, as it does
 /// where little comes in; together they cost less.
 pub const DELIVERY: Usage =
-    Usage { write: 2.0, read: 3.5, queue: 3.0, deliver: 1.0, ..Usage::NONE };
+    Usage { write: 2.0, read: 3.5, queue: 2.0, deliver: 1.0, ..Usage::NONE };
 
 /// The first attempt of a delivery fails, and the second succeeds. A further retry costs at most as
 /// much, one that waits in the table too.

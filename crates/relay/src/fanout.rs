@@ -10,12 +10,12 @@ use domain::notification::{Malformed, Notification};
 use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::Topic;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Clock;
 use crate::metrics;
-use crate::queue::{QueueError, Wake, Wakes};
+use crate::queue::{self, QueueError, Wake, Wakes};
 use crate::store::{
     Entry, FeedEntry, Lane, Put, Sealed, Snapshot, Store, StoreError, StoredEvent, takes_orders,
 };
@@ -150,9 +150,7 @@ pub(crate) async fn one(fanout: &Fanout, event: &StoredEvent) -> Result<(), Fano
         "fanned out an event"
     );
     let owned = Owned::new(event, &notification, owner.as_deref().unwrap_or_default());
-    futures::stream::iter(decided.lanes().map(Ok))
-        .try_for_each_concurrent(LANES_AT_ONCE, async |lane| place(fanout, &lane, &owned).await)
-        .await
+    place(fanout, decided.lanes(), &owned).await
 }
 
 /// Puts the present state of an order into a lane, unless it has been told that already; a note may
@@ -182,7 +180,7 @@ pub(crate) async fn snapshot(fanout: &Fanout, wish: &Snapshot) -> Result<(), Fan
         event = %event.key,
         "a new subscription is told the present state"
     );
-    place(fanout, &lane, &Owned::new(&event, &notification, tenant)).await
+    place(fanout, [lane], &Owned::new(&event, &notification, tenant)).await
 }
 
 /// Whose event this is. Where an upstream has rules, the owner of an order is recorded when it is
@@ -391,35 +389,50 @@ impl<'a> Owned<'a> {
     }
 }
 
-/// Puts the event's delivery into one lane, and sends its wake if it has one of its own.
+/// Puts the event's delivery into each of these lanes, and sends the wakes of those that have one of
+/// their own.
 pub(crate) async fn place(
     fanout: &Fanout,
-    lane: &Lane,
+    lanes: impl IntoIterator<Item = Lane>,
     owned: &Owned<'_>,
 ) -> Result<(), FanoutError> {
+    let wakes = futures::stream::iter(lanes)
+        .map(|lane| place_one(fanout, lane, owned))
+        .buffered(LANES_AT_ONCE)
+        .try_filter_map(async |wake| Ok(wake));
+    // Not all of them at the end: an event may go to more lanes than one run has time for.
+    let batches = wakes.try_chunks(queue::BATCH_MAX).map_err(|broken_off| broken_off.1);
+    batches.try_for_each(async |wakes| Ok(fanout.wakes.send_together(&wakes).await?)).await
+}
+
+/// Puts the event's delivery into one lane; answers its wake if it has one of its own.
+async fn place_one(
+    fanout: &Fanout,
+    lane: Lane,
+    owned: &Owned<'_>,
+) -> Result<Option<Wake>, FanoutError> {
     let event = owned.event;
     for _ in 0..CHOICES_MAX {
-        let newest = fanout.store.newest(lane, None).await?;
+        let newest = fanout.store.newest(&lane, None).await?;
         let before = match &newest {
             Some(delivery) if delivery.key > event.key => {
-                fanout.store.newest(lane, Some(&event.key)).await?
+                fanout.store.newest(&lane, Some(&event.key)).await?
             }
             newest => newest.clone(),
         };
         let seen = match lane::place(&event.key, newest.as_ref(), before.as_ref()) {
-            Placing::Done => return Ok(()),
+            Placing::Done => return Ok(None),
             Placing::Wake(seen) => seen,
             Placing::Put(place) => {
                 let fresh = fresh(&place, owned);
-                match fanout.store.put_delivery(lane, &place, &fresh).await? {
+                match fanout.store.put_delivery(&lane, &place, &fresh).await? {
                     Put::Changed => continue,
-                    Put::Done if fresh.behind => return Ok(()),
+                    Put::Done if fresh.behind => return Ok(None),
                     Put::Done => Seen::default(),
                 }
             }
         };
-        let wake = Wake::new(lane.clone(), event.key.clone(), seen);
-        return Ok(fanout.wakes.send(&wake, SignedDuration::ZERO).await?);
+        return Ok(Some(Wake::new(lane, event.key.clone(), seen)));
     }
     Err(FanoutError::Contended)
 }

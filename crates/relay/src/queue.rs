@@ -1,6 +1,7 @@
 //! The two queues: wakes name a delivery to look at, the inbox keeps what the table refused.
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use base64::engine::general_purpose::STANDARD;
 use domain::delivery::Delivery;
 use domain::event::EventKey;
@@ -9,6 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::store::Lane;
+
+/// Messages that one request may send. (AWS: SQS quotas.)
+pub(crate) const BATCH_MAX: usize = 10;
 
 /// The queue failed or is out of reach. Repeating the whole handler is safe.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +72,10 @@ impl Wakes {
     /// Sends a wake that arrives after `delay`, rounded up to whole seconds, at most 900.
     pub async fn send(&self, wake: &Wake, delay: SignedDuration) -> Result<(), QueueError> {
         let action = "send a wake";
-        let body = serde_json::to_string(wake)
-            .map_err(|source| QueueError { action, source: source.into() })?;
         self.client
             .send_message()
             .queue_url(if wake.aside { &self.aside_url } else { &self.url })
-            .message_body(body)
+            .message_body(body(action, wake)?)
             // Fair queues: an endpoint with many waiting wakes does not hold up the others'.
             .message_group_id(&wake.lane.subscription)
             .delay_seconds(whole_seconds(delay))
@@ -82,6 +84,30 @@ impl Wakes {
             .map(drop)
             .map_err(|source| QueueError { action, source: source.into() })
     }
+
+    /// Sends wakes of which none goes aside, at most [`BATCH_MAX`], by one request. If it fails, some
+    /// may have been sent.
+    pub(crate) async fn send_together(&self, wakes: &[Wake]) -> Result<(), QueueError> {
+        let action = "send wakes";
+        let entry = |(nth, wake): (usize, &Wake)| {
+            let entry = SendMessageBatchRequestEntry::builder().id(nth.to_string());
+            let entry = entry.message_group_id(&wake.lane.subscription);
+            let entry = entry.message_body(body(action, wake)?).build();
+            entry.map_err(|source| QueueError { action, source: source.into() })
+        };
+        let entries = wakes.iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+        let batch = self.client.send_message_batch().queue_url(&self.url);
+        let sent = batch.set_entries(Some(entries)).send().await;
+        let sent = sent.map_err(|source| QueueError { action, source: source.into() })?;
+        match sent.failed.first() {
+            None => Ok(()),
+            Some(failed) => Err(QueueError { action, source: failed.code.as_str().into() }),
+        }
+    }
+}
+
+fn body(action: &'static str, wake: &Wake) -> Result<String, QueueError> {
+    serde_json::to_string(wake).map_err(|source| QueueError { action, source: source.into() })
 }
 
 impl Wake {

@@ -142,8 +142,8 @@ impl Recovery {
             Some(Decision { tenant, entry }) => {
                 let tenant = tenant.unwrap_or_default();
                 let owned = Owned::new(event, &notification, &tenant);
+                fanout::place(&self.fanout, entry.lanes(), &owned).await?;
                 for lane in entry.lanes() {
-                    fanout::place(&self.fanout, &lane, &owned).await?;
                     self.wake_if_left(&lane, &event.key, event.received_at).await?;
                 }
                 Ok(false)

@@ -27,7 +27,7 @@ mod budget {
         ..Usage::NONE
     };
     pub(super) const FIVE_SUBSCRIBERS: Usage =
-        Usage { write: 13.0, read: 18.0, queue: 15.0, deliver: 5.0, ..ONE_SUBSCRIBER };
+        Usage { write: 13.0, read: 18.0, queue: 11.0, deliver: 5.0, ..ONE_SUBSCRIBER };
     pub(super) const ONE_RETRY: Usage =
         Usage { write: 10.0, read: 5.5, queue: 6.0, deliver: 2.0, ..ONE_SUBSCRIBER };
     pub(super) const NOTHING_REMEMBERED: Usage = Usage { read: 8.5, ..ONE_SUBSCRIBER };
