@@ -68,6 +68,9 @@ struct Body {
 const LIVE: &str = "#state = :pending AND attribute_not_exists(revivals)";
 const REVIVED: &str = "#state = :pending AND attribute_exists(revivals)";
 
+/// In what was live when another was put behind it, for whoever finishes it.
+const FOLLOWED: &str = "followed";
+
 /// The sides of a key in its lane.
 const AFTER: &str = "pk = :lane AND sk > :key";
 const BEFORE: &str = "pk = :lane AND sk < :key";

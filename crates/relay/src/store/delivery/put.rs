@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{ConditionCheck, Put as PutItem, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Put as PutItem, TransactWriteItem, Update};
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::Place;
 
-use super::{Body, LIVE};
+use super::{Body, FOLLOWED, LIVE};
 use crate::store::item::{Attributes, Item, number, text, write};
 use crate::store::table::ABSENT;
 use crate::store::{Lane, Store, StoreError, failed};
@@ -37,7 +37,7 @@ impl Store {
         }
         let mut together = vec![transact(action, self.put_where_absent(write(action, &item)?))?];
         if let Some(ahead) = &place.behind {
-            together.push(self.still(LIVE, action, lane, ahead)?);
+            together.push(self.followed(action, lane, ahead)?);
         }
         if let Some(newest) = &place.newest {
             together.push(self.told_sequence(action, lane, newest, place.sequence)?);
@@ -68,25 +68,24 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Checks that a delivery is still pending, and as live or as revived as `condition` says.
-    pub(super) fn still(
+    /// Marks a delivery as one that has another behind it, if it is still pending and live.
+    fn followed(
         &self,
-        condition: &str,
         action: &'static str,
         lane: &Lane,
         ahead: &EventKey,
     ) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
+        let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(lane.delivery(ahead).attributes()))
-            .condition_expression(condition)
+            .update_expression("SET #followed = :yes")
+            .condition_expression(LIVE)
+            .expression_attribute_names("#followed", FOLLOWED)
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":yes", AttributeValue::Bool(true))
             .expression_attribute_values(":pending", text(State::Pending.name()))
             .build();
-        transact(
-            action,
-            check.map(|check| TransactWriteItem::builder().condition_check(check).build()),
-        )
+        transact(action, update.map(|update| TransactWriteItem::builder().update(update).build()))
     }
 
     fn told_sequence(
