@@ -208,6 +208,14 @@ pub fn is_outdated(delivery: &Delivery, newest: &Delivery) -> bool {
     newest.key > delivery.key && tell_states && is_told && !delivery.late && !was_asked_for
 }
 
+/// Whether a handler looks for what stands behind a delivery that it has just finished. `followed`:
+/// another was put behind it while it was pending and live, which is marked by the very write that puts
+/// the other. What came late may stand before some that were put behind an older one, and those that are
+/// revived are chained without a mark.
+pub fn reads_on(delivery: &Delivery, followed: bool) -> bool {
+    followed || delivery.late || delivery.is_revived()
+}
+
 /// What a handler does with the first pending delivery after one that is finished, among the live
 /// if that was live, among the revived if it was revived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

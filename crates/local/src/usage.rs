@@ -44,7 +44,7 @@ pub const NOTIFICATION: Usage =
 /// One subscriber more, delivered to at the first attempt. Its wake comes alone in its batch, as it does
 /// where little comes in; together they cost less.
 pub const DELIVERY: Usage =
-    Usage { write: 2.0, read: 3.5, queue: 2.0, deliver: 1.0, ..Usage::NONE };
+    Usage { write: 2.0, read: 2.5, queue: 2.0, deliver: 1.0, ..Usage::NONE };
 
 /// The first attempt of a delivery fails, and the second succeeds. A further retry costs at most as
 /// much, one that waits in the table too.

@@ -410,7 +410,7 @@ async fn park(stage: &Stage, wake: &Wake, at: Timestamp) -> anyhow::Result<()> {
         error: Some(ErrorClass::Status),
     };
     let settled = stage.world.store.put_off(&wake.lane, &delivery, &attempt, "", at, true).await?;
-    ensure!(settled == Settled::Done);
+    ensure!(settled != Settled::Changed);
     Ok(())
 }
 

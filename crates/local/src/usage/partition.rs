@@ -67,7 +67,7 @@ pub const NOTIFICATION: &[Load] =
     &[Load { kind: ORDER, read: 0.5, write: 1.0 }, write(ORDERS, 1.0), write(FEED, 1.0)];
 
 /// Those of [`super::DELIVERY`], each to a lane of its own.
-pub const DELIVERY: &[Load] = &[Load { kind: LANE, read: 3.0, write: 2.0 }, read(ORDER, 0.5)];
+pub const DELIVERY: &[Load] = &[Load { kind: LANE, read: 2.0, write: 2.0 }, read(ORDER, 0.5)];
 
 /// Those of [`super::RETRY`].
 pub const RETRY: &[Load] = &[

@@ -18,7 +18,7 @@ mod budget {
 
     pub(super) const ONE_SUBSCRIBER: Usage = Usage {
         write: 5.0,
-        read: 4.0,
+        read: 3.0,
         queue: 3.0,
         http: 2.0,
         ingest: 2.0,
@@ -27,10 +27,10 @@ mod budget {
         ..Usage::NONE
     };
     pub(super) const FIVE_SUBSCRIBERS: Usage =
-        Usage { write: 13.0, read: 18.0, queue: 11.0, deliver: 5.0, ..ONE_SUBSCRIBER };
+        Usage { write: 13.0, read: 13.0, queue: 11.0, deliver: 5.0, ..ONE_SUBSCRIBER };
     pub(super) const ONE_RETRY: Usage =
-        Usage { write: 10.0, read: 5.5, queue: 6.0, deliver: 2.0, ..ONE_SUBSCRIBER };
-    pub(super) const NOTHING_REMEMBERED: Usage = Usage { read: 8.5, ..ONE_SUBSCRIBER };
+        Usage { write: 10.0, read: 4.5, queue: 6.0, deliver: 2.0, ..ONE_SUBSCRIBER };
+    pub(super) const NOTHING_REMEMBERED: Usage = Usage { read: 7.5, ..ONE_SUBSCRIBER };
     pub(super) const IDLE_MONTH: Usage = Usage {
         write: 44_000.0,
         read: 285_000.0,

@@ -66,7 +66,7 @@ async fn a_failure_that_is_written_late_takes_away_nothing_that_was_laid_aside()
     store.hold(&lane, &delivery, None, now).await.unwrap();
     let retry_at = now + SignedDuration::from_secs(5);
     let late = store.put_off(&lane, &delivery, &failed(&stage), "", retry_at, false).await;
-    assert_eq!(late.unwrap(), Settled::Done);
+    assert_eq!(late.unwrap(), Settled::Done { followed: false });
     stage.aws.queue(local::WAKES).delete(&message.receipt);
     assert!(stage.is_quiet());
     stage.run_for(SignedDuration::from_mins(5)).await;
@@ -91,7 +91,7 @@ async fn a_wake_whose_write_was_turned_away_goes_round_once_more() {
     stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
         let written = late();
         Box::pin(async move {
-            assert_eq!(written.await, Settled::Done);
+            assert_eq!(written.await, Settled::Done { followed: false });
             let retry_after = Some("3600".to_owned());
             Ok(Answer { retry_after, ..Answer::of(503, "") })
         })
@@ -126,7 +126,7 @@ async fn what_is_laid_aside_while_it_is_posted_is_not_the_end_of_its_lane() {
     stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
         let held = laid_aside();
         Box::pin(async move {
-            assert_eq!(held.await, Settled::Done);
+            assert_eq!(held.await, Settled::Done { followed: false });
             Ok(Answer::of(200, ""))
         })
     })
@@ -173,7 +173,7 @@ async fn a_wake_that_is_ahead_takes_up_nothing_that_was_laid_aside() {
 
     let at = stage.clock.now() + SignedDuration::from_secs(5);
     let late = store.put_off(&lane, &delivery, &failed(&stage), "", at, false).await;
-    assert_eq!(late.unwrap(), Settled::Done);
+    assert_eq!(late.unwrap(), Settled::Done { followed: false });
     stage.run_for(SignedDuration::from_mins(5)).await;
     assert_eq!(stage.told(), ["FOC"]);
     assert!(stage.is_quiet());
@@ -201,7 +201,7 @@ async fn a_failure_that_is_written_while_a_probe_is_made_is_not_the_end_of_the_l
                 // The first handler writes, and the probe's copy is found stale.
                 let retry_at = late.at + SignedDuration::from_secs(5);
                 let written = world.store.put_off(&lane, &delivery, &late, "", retry_at, false);
-                assert_eq!(written.await.unwrap(), Settled::Done);
+                assert_eq!(written.await.unwrap(), Settled::Done { followed: false });
                 world.handle_wake(local::WAKES, &probe).await;
             }
         }

@@ -31,7 +31,7 @@ const SERVICE_UNAVAILABLE: u16 = 503;
 /// A wake for which there was no socket, or no memory, comes again within this.
 const EXHAUSTED_WAIT: SignedDuration = SignedDuration::from_secs(5);
 
-/// Makes one attempt; answers whether the delivery is finished, so that the lane goes on.
+/// Makes one attempt; answers whether to read on in the lane.
 pub(super) async fn make(
     deliver: &Deliver,
     wake: &Wake,
@@ -96,12 +96,12 @@ pub(super) async fn make(
     if matches!(next, Next::Dead | Next::Halt) {
         tell_exhausted(deliver, lane, delivery, &notification, now).await?;
     }
-    let finished = settle(deliver, wake, delivery, &attempt, &answer, next).await?;
+    let reads_on = settle(deliver, wake, delivery, &attempt, &answer, next).await?;
     if next == Next::Dead && ends {
         deliver.subscriptions.expire(&subscription.tenant, &subscription.id).await?;
     }
     endpoint::note(deliver, subscription, &attempt, &answer.status_line(), had_failed).await;
-    Ok(finished)
+    Ok(reads_on)
 }
 
 /// Makes the POST, and notes when it begins to take long.
@@ -219,16 +219,18 @@ async fn settle(
     let now = deliver.clock.now();
     let (settled, finished) = match next {
         Next::Delivered => {
-            store.finish(lane, delivery, attempt, text, Finish::Delivered, now).await?;
-            // Finished by us, or by another meanwhile: the lane goes on either way.
-            (Settled::Done, true)
+            match store.finish(lane, delivery, attempt, text, Finish::Delivered, now).await? {
+                // Another has finished it meanwhile, and maybe died before it read on.
+                Settled::Changed => return Ok(true),
+                settled => (settled, true),
+            }
         }
         Next::Retry { delay, at } => {
             // The wake first: should we die between the two, this wake comes back too. Should
             // another have finished the delivery, the next wake goes on from there.
             deliver.wakes.send(&wake.again(delivery), delay).await?;
             store.put_off(lane, delivery, attempt, text, at, false).await?;
-            (Settled::Done, false)
+            return Ok(false);
         }
         Next::Park { at } => (store.put_off(lane, delivery, attempt, text, at, true).await?, false),
         Next::Halt => (store.halt(lane, delivery, attempt, text).await?, false),

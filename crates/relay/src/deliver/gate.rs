@@ -31,8 +31,7 @@ const NO_PLACE_WAIT: SignedDuration = SignedDuration::from_secs(5);
 /// long as a handler may run.
 const SLOT_GRACE: SignedDuration = SignedDuration::from_secs(60);
 
-/// Makes an attempt, unless something is in its way; answers whether the delivery is finished, so
-/// that the lane goes on.
+/// Makes an attempt, unless something is in its way; answers whether to read on in the lane.
 pub(super) async fn enter(
     deliver: &Deliver,
     wake: &Wake,

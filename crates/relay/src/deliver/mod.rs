@@ -76,12 +76,12 @@ pub async fn one(
     let mut wake = Wake::parse(body).map_err(DeliverError::Shape)?;
     let mut delivery = deliver.store.delivery(&wake.lane, &wake.key).await?;
     loop {
-        let finished = match &delivery {
+        let reads_on = match &delivery {
             Some(delivery) => work(deliver, &wake, delivery, came_back).await?,
             // It was finished, a long time ago.
             None => true,
         };
-        if !finished {
+        if !reads_on {
             return Ok(());
         }
         let is_revived = wake.revivals > 0;
@@ -97,7 +97,8 @@ pub async fn one(
     }
 }
 
-/// Works on one delivery; answers whether it is finished, so that the lane goes on.
+/// Works on one delivery; answers whether to read on in the lane: it is finished, and others may stand
+/// behind it.
 async fn work(
     deliver: &Deliver,
     wake: &Wake,
@@ -125,7 +126,7 @@ fn may_start(now: Timestamp, deadline: Timestamp) -> bool {
         >= i64::try_from(LAST_START.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// What the lane does after a write: it goes on if the delivery is finished.
+/// Whether to read on in the lane after a write, which finished the delivery, or not.
 ///
 /// A write that was turned away tells nothing: another handler may have finished the delivery and
 /// died before it went on; or it was our own write, applied before its answer was lost; or the
@@ -138,8 +139,8 @@ async fn after(
     settled: Settled,
     finished: bool,
 ) -> Result<bool, DeliverError> {
-    if settled == Settled::Done {
-        return Ok(finished);
+    if let Settled::Done { followed } = settled {
+        return Ok(finished && lane::reads_on(delivery, followed));
     }
     let stands = deliver.store.delivery(&wake.lane, &delivery.key).await?;
     let is_pending = stands.is_some_and(|stands| stands.state == State::Pending);
@@ -159,7 +160,7 @@ async fn give_up(
     let (lane, now) = (&wake.lane, deliver.clock.now());
     let attempt = Attempt { at: now, duration_ms: 0, status: None, error: Some(why) };
     let settled = deliver.store.finish(lane, delivery, &attempt, "", Finish::Dead, now).await?;
-    if settled == Settled::Done {
+    if settled != Settled::Changed {
         metrics::gave_up();
     }
     after(deliver, wake, delivery, settled, true).await

@@ -64,8 +64,9 @@ impl Lane {
                 match (holds, behind) {
                     (false, _) => step(Fanout::Read),
                     (true, behind) => {
-                        let item = Item::new(behind.is_some(), sequence);
-                        let put = self.clone().put(event, item, newest);
+                        let item = Item::new(behind.is_some(), newest.is_some(), sequence);
+                        let marked = behind.filter(|_| case.bug != Some(Bug::PutWithoutMark));
+                        let put = self.clone().put(event, item, newest).mark(marked);
                         match behind {
                             Some(_) => done(put),
                             None => Lane { fanout: Fanout::Send { wake: item.wake(event) }, ..put },
@@ -78,6 +79,13 @@ impl Lane {
         });
         if self.crashes > 0 && self.fanout != Fanout::Read {
             next.push(Lane { crashes: self.crashes - 1, ..step(Fanout::Read) });
+        }
+    }
+
+    fn mark(self, followed: Option<u8>) -> Lane {
+        match followed.and_then(|event| Some((event, self.item(event)?))) {
+            Some((event, item)) => self.with_item(event, Item { followed: true, ..item }),
+            None => self,
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) enum Step {
     Enter { made: u8 },
     Post { made: u8, probe: bool },
     Succeeded { made: u8 },
-    Close,
+    Close { reads_on: bool },
     Hold { made: u8 },
     Failed { made: u8 },
     WriteRetry { made: u8 },
@@ -102,16 +102,23 @@ impl Lane {
                 next.push(go(posted, Step::Succeeded { made }));
             }
             Step::Succeeded { made } => {
-                let written = match same_life {
-                    true => self.finish(case, rest(), handler, made, item),
-                    false => rest(),
+                let (written, reads_on) = match same_life {
+                    true => {
+                        let finished = self.finish(case, rest(), handler, made, item);
+                        (finished, reads_on(case, item, event))
+                    }
+                    false => (rest(), true),
                 };
-                let closes = case.opens > 0;
-                next.push(go(written, if closes { Step::Close } else { Step::ReadOn }));
+                next.push(match case.opens > 0 {
+                    true => go(written, Step::Close { reads_on }),
+                    false if reads_on => go(written, Step::ReadOn),
+                    false => written,
+                });
             }
-            Step::Close => {
+            Step::Close { reads_on } => {
                 let breaker = Breaker { open: false, ..self.breaker };
-                next.push(go(Lane { breaker, ..rest() }, Step::ReadOn));
+                let closed = Lane { breaker, ..rest() };
+                next.push(if reads_on { go(closed, Step::ReadOn) } else { closed });
             }
             Step::Failed { made } => next.push(self.failed(case, rest(), handler, made)),
             Step::WriteRetry { made } => {
@@ -200,7 +207,11 @@ impl Lane {
                 rest.with_item(event, put_off(item, Rest::Nowhere)).with_place(event, Rest::Parked)
             }
             Next::Dead if tried_by_nobody_else => {
-                go(self.finish(case, rest, handler, made, item), Step::ReadOn)
+                let finished = self.finish(case, rest, handler, made, item);
+                match reads_on(case, item, event) {
+                    true => go(finished, Step::ReadOn),
+                    false => finished,
+                }
             }
             Next::Park { .. } | Next::Dead => go(rest, Step::LookWhetherFinished),
             Next::Delivered => unreachable!("it failed"),
@@ -235,6 +246,11 @@ impl Lane {
             _ => rest,
         }
     }
+}
+
+fn reads_on(case: &Case, item: Item, event: u8) -> bool {
+    let late = item.late && case.bug != Some(Bug::ForgetLate);
+    lane::reads_on(&Item { late, ..item }.delivery(event), item.followed)
 }
 
 fn finished(item: Item) -> Item {

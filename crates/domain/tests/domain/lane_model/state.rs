@@ -62,6 +62,9 @@ impl Posts {
 pub(super) struct Item {
     pub(super) pending: bool,
     pub(super) behind: bool,
+    /// Another was put behind it.
+    pub(super) followed: bool,
+    pub(super) late: bool,
     pub(super) attempts: u8,
     pub(super) revivals: u8,
     /// Pending: the next attempt is still to come. Finished: not long ago. It may end at any moment.
@@ -140,10 +143,12 @@ pub(super) fn key(event: u8) -> EventKey {
 
 impl Item {
     /// As fan-out puts it.
-    pub(super) fn new(behind: bool, sequence: u64) -> Item {
+    pub(super) fn new(behind: bool, late: bool, sequence: u64) -> Item {
         Item {
             pending: true,
             behind,
+            followed: false,
+            late,
             attempts: 0,
             revivals: 0,
             timer: false,
@@ -189,7 +194,7 @@ impl Item {
             finished_at: (!self.pending && self.timer).then(now),
             sequence: self.sequence,
             last_sequence: self.last_sequence,
-            late: false,
+            late: self.late,
             stateless: false,
         }
     }

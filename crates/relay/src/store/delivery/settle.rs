@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::delivery::{Attempt, Delivery, State};
 use domain::event::EventKey;
 use jiff::{SignedDuration, Timestamp};
 
-use super::LIVE;
 use super::parked::NOTICE;
+use super::{FOLLOWED, LIVE};
 use crate::store::item::{Attributes, EXPIRES, RETENTION, expiry, number, text};
 use crate::store::key::{ATTEMPTS_MADE, DUE, DUE_AT, STANDING, STANDING_SINCE};
 use crate::store::table::CONFLICTS_MAX;
@@ -18,7 +18,10 @@ use crate::store::{Lane, Store, StoreError, failed, key};
 /// Whether an attempt could be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    Done,
+    Done {
+        /// Another was put behind the delivery while it was pending and live.
+        followed: bool,
+    },
     /// Another handler has written meanwhile.
     Changed,
 }
@@ -199,13 +202,12 @@ impl Store {
         let anywhere = Unchanged { attempts: attempts[1], place: false };
         let mut once_more = set.clone();
         set.remove(&[DUE, DUE_AT]);
-        match self.settle(action, lane, delivery, set, in_place).await? {
-            Settled::Done => Ok(Settled::Done),
-            Settled::Changed => {
-                once_more.put_at_once_more(&delivery.key, at);
-                self.settle(action, lane, delivery, once_more, anywhere).await
-            }
+        let settled = self.settle(action, lane, delivery, set, in_place).await?;
+        if settled != Settled::Changed {
+            return Ok(settled);
         }
+        once_more.put_at_once_more(&delivery.key, at);
+        self.settle(action, lane, delivery, once_more, anywhere).await
     }
 
     async fn settle(
@@ -251,10 +253,14 @@ impl Store {
                 .condition_expression(condition.as_str())
                 .set_expression_attribute_names(Some(names.clone()))
                 .set_expression_attribute_values(Some(values.clone()))
+                .return_values(ReturnValue::AllOld)
                 .send()
                 .await;
             let error = match written {
-                Ok(_) => return Ok(Settled::Done),
+                Ok(written) => {
+                    let old = written.attributes.unwrap_or_default();
+                    return Ok(Settled::Done { followed: old.contains_key(FOLLOWED) });
+                }
                 Err(error) => error,
             };
             match error.as_service_error() {
