@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+    ProjectionType, ScalarAttributeType, TableDescription, Tag, TimeToLiveSpecification,
 };
 use relay::store::key::{
     ATTEMPTS_MADE, DUE, DUE_AT, DUE_INDEX, REVIVALS, STANDING, STANDING_INDEX, STANDING_SINCE,
@@ -12,21 +12,51 @@ use relay::store::key::{
 
 pub(crate) const TABLE: &str = "hookline";
 
+/// The name of a table as the database in process has it.
+const ARN: &str = "arn:aws:dynamodb:dynoxide:000000000000:table/hookline";
+
+/// A tag of a table that is as this version wants it. To describe the table instead takes the longer
+/// the more is in it, for that counts its items.
+const LAYOUT_TAG: &str = "layout";
+const LAYOUT: &str = "1";
+
 /// Creates the table where there is none yet.
 pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
-    if let Ok(found) = client.describe_table().table_name(TABLE).send().await {
-        let indexes = found.table.map(|table| table.global_secondary_indexes.unwrap_or_default());
-        let has = |name: &str, attribute: &str| {
-            indexes.iter().flatten().any(|index| {
-                let held = index.projection.as_ref().map(Projection::non_key_attributes);
-                index.index_name.as_deref() == Some(name)
-                    && held.unwrap_or_default().iter().any(|held| held == attribute)
-            })
-        };
-        let has_all = has(DUE_INDEX, REVIVALS) && has(STANDING_INDEX, ATTEMPTS_MADE);
-        anyhow::ensure!(has_all, "the table is of an older version, start with an empty folder");
+    if has_layout(client).await {
         return Ok(());
     }
+    match client.describe_table().table_name(TABLE).send().await {
+        Ok(found) => check(found.table)?,
+        Err(_) => create_anew(client).await?,
+    }
+    let tag = Tag::builder().key(LAYOUT_TAG).value(LAYOUT).build()?;
+    let tagged = client.tag_resource().resource_arn(ARN).tags(tag).send().await;
+    tagged.map(drop).context("cannot tag the table")
+}
+
+async fn has_layout(client: &Client) -> bool {
+    let tags = client.list_tags_of_resource().resource_arn(ARN).send().await;
+    tags.is_ok_and(|found| {
+        found.tags().iter().any(|tag| tag.key() == LAYOUT_TAG && tag.value() == LAYOUT)
+    })
+}
+
+/// Fails for a table of an older version.
+fn check(table: Option<TableDescription>) -> anyhow::Result<()> {
+    let indexes = table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+    let has = |name: &str, attribute: &str| {
+        indexes.iter().any(|index| {
+            let held = index.projection.as_ref().map(Projection::non_key_attributes);
+            index.index_name.as_deref() == Some(name)
+                && held.unwrap_or_default().iter().any(|held| held == attribute)
+        })
+    };
+    let has_all = has(DUE_INDEX, REVIVALS) && has(STANDING_INDEX, ATTEMPTS_MADE);
+    anyhow::ensure!(has_all, "the table is of an older version, start with an empty folder");
+    Ok(())
+}
+
+async fn create_anew(client: &Client) -> anyhow::Result<()> {
     let attribute = |name: &str| {
         AttributeDefinition::builder()
             .attribute_name(name)

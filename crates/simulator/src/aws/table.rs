@@ -100,6 +100,8 @@ fn apply(database: &Database, operation: &str, body: &str) -> Result<String, Dyn
     match operation {
         "CreateTable" => call(body, |request| database.create_table(request)),
         "DescribeTable" => call(body, |request| database.describe_table(request)),
+        "ListTagsOfResource" => call(body, |request| database.list_tags_of_resource(request)),
+        "TagResource" => call(body, |request| database.tag_resource(request)),
         "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
         "PutItem" => call(body, |request| database.put_item(request)),
         "GetItem" => call(body, |request| database.get_item(request)),
