@@ -55,8 +55,9 @@ pub async fn serve(world: World, listen: SocketAddr) -> anyhow::Result<Running> 
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
 
-    let server =
-        axum::serve(listener, world.router()).with_graceful_shutdown(told(stopped.clone()));
+    // As it is, each connection would have all routes to itself, which is 700 KB.
+    let router = world.router().into_make_service();
+    let server = axum::serve(listener, router).with_graceful_shutdown(told(stopped.clone()));
     tasks.spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(?error, "the listener broke off");
@@ -118,7 +119,7 @@ async fn deliver(
     at_once: usize,
     stopped: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(at_once));
+    let (world, places) = (Arc::new(world), Arc::new(Semaphore::new(at_once)));
     let mut running = JoinSet::new();
     while unless(&stopped, world.aws.queue(queue).ready()).await {
         let Ok(mut free) = places.clone().acquire_many_owned(WAKE_BATCH).await else { break };

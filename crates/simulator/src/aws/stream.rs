@@ -32,6 +32,13 @@ pub struct Record {
     pub image: Value,
 }
 
+/// A record as it is kept: read, its image takes several times the memory, and there may be thousands.
+#[derive(Debug)]
+struct Waiting {
+    sequence: u64,
+    image: String,
+}
+
 /// The stream, as its poller sees it.
 #[derive(Debug, Default)]
 pub struct Stream {
@@ -43,7 +50,7 @@ pub struct Stream {
 pub(super) struct State {
     /// An attribute, and what its values start with.
     watched: Option<(String, Vec<String>)>,
-    waiting: VecDeque<Record>,
+    waiting: VecDeque<Waiting>,
     last: u64,
     finished: u64,
     journal: Option<Journal>,
@@ -66,7 +73,7 @@ impl Stream {
                 continue;
             }
             if let Some(image) = read(&line["table"], &line["key"]) {
-                state.waiting.push_back(Record { sequence, image });
+                state.waiting.push_back(Waiting { sequence, image: image.to_string() });
             }
         }
         Ok(Stream { state: Mutex::new(state), arrived: Notify::new() })
@@ -74,7 +81,7 @@ impl Stream {
 
     /// The oldest records that are not finished, without taking them away.
     pub fn batch(&self, max: usize) -> Vec<Record> {
-        self.state().waiting.iter().take(max).cloned().collect()
+        self.state().waiting.iter().take(max).map(Waiting::read).collect()
     }
 
     /// The sequence of the oldest record that is not finished.
@@ -144,12 +151,12 @@ impl Stream {
         let mut records = Vec::new();
         for put in puts {
             state.last += 1;
-            let (sequence, image) = (state.last, put["Item"].clone());
+            let (sequence, image) = (state.last, &put["Item"]);
             if let Some(journal) = &mut state.journal {
-                let (table, key) = (&put["TableName"], key_of(&image));
+                let (table, key) = (&put["TableName"], key_of(image));
                 journal.append(&json!({ "put": sequence, "table": table, "key": key }))?;
             }
-            records.push(Record { sequence, image });
+            records.push(Waiting { sequence, image: image.to_string() });
         }
         let applied = apply();
         if applied.is_ok() {
@@ -161,6 +168,14 @@ impl Stream {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn read(&self) -> Record {
+        // It was written from a value.
+        let image = serde_json::from_str(&self.image).unwrap_or_default();
+        Record { sequence: self.sequence, image }
     }
 }
 

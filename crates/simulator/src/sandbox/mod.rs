@@ -132,7 +132,8 @@ impl Sandbox {
     pub fn serve(&self, listener: TcpListener) -> anyhow::Result<Serving> {
         let url = format!("http://{}", listener.local_addr()?);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(async {
+        let router = self.router().into_make_service();
+        let server = axum::serve(listener, router).with_graceful_shutdown(async {
             // An error means that whoever could tell has gone.
             let _ = stopped.await;
         });
