@@ -32,11 +32,11 @@ class Dev:
         for line in self.process.stdout:
             self.lines.put(line)
 
-    def ready(self) -> dict:
+    def ready(self, seconds: float = READY_SECONDS_MAX) -> dict:
         try:
-            return json.loads(self.lines.get(timeout=READY_SECONDS_MAX))
+            return json.loads(self.lines.get(timeout=seconds))
         except queue.Empty:
-            raise AssertionError(f"not ready within {READY_SECONDS_MAX} s: {self.logged()}") from None
+            raise AssertionError(f"not ready within {seconds} s: {self.logged()}") from None
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)

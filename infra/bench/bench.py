@@ -82,11 +82,10 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as folder:
                 options.folder = pathlib.Path(folder)
                 for one in make(options, loader):
-                    print(row(*one), flush=True)
+                    print(row(*one), file=sys.stderr, flush=True)
                     rows.append(one)
     finally:
         loader.end()
-    print()
     print("The data of hookline dev: SQLite, WAL, synchronous=NORMAL; journals are not flushed.")
     print(row("part", "what", "measured", "goal, or the same without it"))
     for one in rows:

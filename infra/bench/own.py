@@ -9,7 +9,6 @@ import pathlib
 import re
 import subprocess
 
-import dev
 from loader import Loader
 from relay import Relay, whole
 
@@ -48,8 +47,7 @@ def instructions(options, loader: Loader) -> tuple[float, float]:
     wrapper = options.folder / "hookline"
     wrapper.write_text(f'#!/bin/sh\nexec valgrind --tool=callgrind --callgrind-out-file={out} {options.hookline} "$@"\n')
     wrapper.chmod(0o700)
-    dev.READY_SECONDS_MAX = READY_SECONDS_MAX
-    relay = Relay(str(wrapper), loader, options.folder / "counted")
+    relay = Relay(str(wrapper), loader, options.folder / "counted", ready_seconds=READY_SECONDS_MAX)
     try:
         relay.target.run(seconds=1, connections=2)
         subprocess.run(["callgrind_control", "--zero", str(relay.dev.process.pid)], check=True, capture_output=True)

@@ -8,7 +8,7 @@ import time
 
 from filler import DUE, Filler
 from loader import Loader
-from relay import KNOWN_SECONDS, OPEN_CONNECTIONS, Relay, body, stored, whole
+from relay import KNOWN_SECONDS, OPEN_CONNECTIONS, Relay, body, starts_ms, stored, whole
 
 EVENTS = 1_000_000
 SUBSCRIPTIONS = 100_000
@@ -18,6 +18,7 @@ OF_ONE_ORDER = 10_000
 # What the copies are made of: orders by these names, and an hour's wait before a second try.
 EVENT, WANTED, LATER, LONG = "fillevent", "fillwanted", "filllater", "filllong"
 LATER_SECONDS = 3600
+START = "start to ready, ms"
 # Events of one order go one after the other.
 ORDER_RATE = 50
 
@@ -30,15 +31,17 @@ def rows(options, loader: Loader):
         relay.target.run(seconds=2)
         empty = figures(relay, options.seconds)
         relay.dev.stop()
+        empty[START] = starts_ms(options.hookline, loader, folder)
         filler = Filler(folder)
         fill(filler)
         value = f"{filler.count():,} items, {stored(folder) / 1e9:.1f} GB"
         filler.close()
         yield "state", "1M events, 100k subscriptions, 100k parked, 10k in an order", value, ""
         relay = Relay(options.hookline, loader, folder, relay.made)
-        yield "state", "start to ready", f"{relay.ready_ms:.0f} ms", ""
         relay.target.run(seconds=2)
         full = figures(relay, options.seconds)
+        relay.dev.stop()
+        full[START] = starts_ms(options.hookline, loader, folder)
     finally:
         relay.dev.kill()
     for what, before in empty.items():

@@ -11,7 +11,7 @@ use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::Topic;
 use futures::{StreamExt as _, TryStreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::Clock;
 use crate::metrics;
