@@ -48,18 +48,18 @@ pub(crate) const CHALLENGE_MS: f64 = WORK_MS;
 /// Reads the upstream, puts the event.
 pub(crate) const INGEST_MS: f64 = WORK_MS + 2.0 * CALL_MS;
 
-/// The upstream, the order's owner, its record, two topics, the feed entry.
-const FANOUT_MS: f64 = WORK_MS + 6.0 * CALL_MS;
+/// The upstream, the order's owner, its record, two topics, the feed entry, the wakes.
+const FANOUT_MS: f64 = WORK_MS + 7.0 * CALL_MS;
 
-/// The end of the lane, the delivery, its wake. One after the other, though they are not.
-const FANOUT_DELIVERY_MS: f64 = 3.0 * CALL_MS;
+/// The end of the lane, the delivery. One after the other, though they are not.
+const FANOUT_DELIVERY_MS: f64 = 2.0 * CALL_MS;
 
 /// A connection that is made anew: its handshake takes a quarter of a processor a while.
 const HANDSHAKE_MS: f64 = 50.0;
 
-/// The delivery, the subscription, what networks are allowed, the event, the attempt, the next wake or
-/// what stands behind, the endpoint's health. The endpoint's time comes on top.
-pub(crate) const DELIVER_MS: f64 = WORK_MS + 7.0 * CALL_MS + HANDSHAKE_MS;
+/// The delivery, the subscription, what networks are allowed, the event, the attempt, and where it
+/// failed the next wake. The endpoint's time comes on top.
+pub(crate) const DELIVER_MS: f64 = WORK_MS + 6.0 * CALL_MS + HANDSHAKE_MS;
 
 /// A wake that is passed on: the delivery, the subscription, the wake.
 pub(crate) const PASS_ON_MS: f64 = WORK_MS + 3.0 * CALL_MS;

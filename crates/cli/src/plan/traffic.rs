@@ -21,7 +21,10 @@ const LANES_AT_ONCE: f64 = 16.0;
 
 /// Calls of fanout before the lanes of an event, one after the other, and for each lane.
 const CALLS: f64 = 6.0;
-const CALLS_OF_LANE: f64 = 3.0;
+const CALLS_OF_LANE: f64 = 2.0;
+
+/// Wakes of one event that one call sends.
+const WAKES_TOGETHER: f64 = 10.0;
 
 /// What comes in, and where to.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +126,8 @@ impl Traffic {
     /// What fanout takes for so many events. Orders go side by side.
     fn fanout_seconds(&self, events: f64) -> f64 {
         let lanes = (self.fan_out / LANES_AT_ONCE).ceil();
-        let calls = CALLS + CALLS_OF_LANE * lanes;
+        let sends = (self.fan_out / WAKES_TOGETHER).ceil();
+        let calls = CALLS + CALLS_OF_LANE * lanes + sends;
         (bill::WORK_MS * events + bill::CALL_MS * calls) / 1_000.0
     }
 
