@@ -18,10 +18,6 @@ use crate::subscription::Policy;
 /// overtaking. Longer than a handler may run.
 pub const FINISHED_GRACE: SignedDuration = SignedDuration::from_secs(90);
 
-/// A wake that is ahead of its attempt looks again after this long. Who sent it has then written the
-/// attempt, or is dead: as long as a handler may run.
-pub const AHEAD_WAIT: SignedDuration = SignedDuration::from_secs(60);
-
 /// SQS delays a message by 900 s at most; longer waits are parked in the table. (AWS: SQS quotas.)
 pub const QUEUE_DELAY_MAX: SignedDuration = SignedDuration::from_secs(900);
 
@@ -76,6 +72,8 @@ pub enum Turn {
     Stale,
     /// Send the same wake again after this long.
     Later(SignedDuration),
+    /// The wake is ahead of its attempt: put the delivery to another place, from which `schedule` wakes it.
+    LeaveToSchedule,
     Post,
     /// It is finished: go on with what comes after it.
     WalkOn,
@@ -122,11 +120,13 @@ pub fn turn(delivery: &Delivery, seen: Seen, came_back: bool, now: Timestamp) ->
     }
     // It was laid aside or let go meanwhile, maybe by a handler of the same wake: that is spent then, and
     // would not come back to anybody who dies on the way. Where the wake is ahead of its attempt, it may
-    // also be that the delivery still stands where it is about to be taken away.
+    // also be that the delivery still stands where its sender is about to take it away, so that nobody
+    // else would come; or that the sender has died, and the attempt is never written. Once it stands
+    // elsewhere neither matters: who means to take it away has `schedule` come by instead.
     if is.due_at_ms != seen.due_at_ms {
         return match is.attempts_made == seen.attempts_made {
             true => Turn::Stale,
-            false => Turn::Later(AHEAD_WAIT),
+            false => Turn::LeaveToSchedule,
         };
     }
     match delivery.next_at.map(|at| now.duration_until(at)) {

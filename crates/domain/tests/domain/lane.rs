@@ -3,8 +3,8 @@
 use domain::delivery::{Delivery, State};
 use domain::event::EventKey;
 use domain::lane::{
-    self, AHEAD_WAIT, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Seen, Turn,
-    Walk, after_attempt, place, turn, walk,
+    self, FINISHED_GRACE, Next, Outcome, Place, Placing, QUEUE_DELAY_MAX, Seen, Turn, Walk,
+    after_attempt, place, turn, walk,
 };
 use domain::retry::WAITS;
 use domain::subscription::Policy;
@@ -98,7 +98,7 @@ fn a_wake_from_before_a_delivery_was_laid_aside_is_stale() {
             let expected = if due_at == other { Turn::Post } else { Turn::Stale };
             assert_eq!(turn(&at(due_at), Seen::of(&at(other)), false, now()), expected);
         }
-        let ahead = if due_at.is_none() { Turn::Post } else { Turn::Later(AHEAD_WAIT) };
+        let ahead = if due_at.is_none() { Turn::Post } else { Turn::LeaveToSchedule };
         assert_eq!(turn(&at(due_at), seen(2, 0), false, now()), ahead);
     }
 }

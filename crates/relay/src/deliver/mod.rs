@@ -112,6 +112,10 @@ async fn work(
             deliver.wakes.send(wake, delay).await?;
             Ok(false)
         }
+        Turn::LeaveToSchedule => {
+            let settled = deliver.store.leave_to_schedule(&wake.lane, delivery, now).await?;
+            after(deliver, wake, delivery, settled, false).await
+        }
         Turn::Post => gate::enter(deliver, wake, delivery).await,
         Turn::WalkOn => {
             // Whoever finished it may have died before it came to this.

@@ -33,6 +33,7 @@ pub(super) enum Step {
     Failed { made: u8 },
     WriteRetry { made: u8 },
     SendRetry { made: u8 },
+    LeaveToSchedule { made: u8 },
     LookWhetherFinished,
     ReadOn,
 }
@@ -83,10 +84,12 @@ impl Lane {
         match handler.step {
             Step::Look => next.push(self.look(case, rest(), handler, handler.wake)),
             Step::Enter { made } => {
-                if self.breaker.open {
+                if self.breaker.open || self.disabled {
                     next.push(go(rest(), Step::Hold { made }));
                 }
-                next.push(go(rest(), Step::Post { made, probe: self.breaker.open }));
+                if !self.disabled {
+                    next.push(go(rest(), Step::Post { made, probe: self.breaker.open }));
+                }
             }
             Step::Hold { made } => next.push(match tried_by_nobody_else(made) {
                 true => rest().with_place(event, Rest::Held),
@@ -142,6 +145,12 @@ impl Lane {
                     _ => go(sent, Step::WriteRetry { made }),
                 });
             }
+            Step::LeaveToSchedule { made } => {
+                next.push(match tried_by_nobody_else(made) && handler.in_place {
+                    true => rest().with_place(event, Rest::Released),
+                    false => go(rest(), Step::LookWhetherFinished),
+                });
+            }
             Step::LookWhetherFinished => next.push(match item.pending {
                 true if case.bug == Some(Bug::DropWakeWhenTurnedAway) => rest(),
                 true => rest().with_wake(handler.wake),
@@ -170,12 +179,22 @@ impl Lane {
             revivals: revivals.into(),
             due_at_ms: due.at_ms(),
         };
-        match lane::turn(&item.delivery(event), seen, came_back, now()) {
+        let made = item.attempts;
+        let turn = match (lane::turn(&item.delivery(event), seen, came_back, now()), case.bug) {
+            (Turn::LeaveToSchedule, Some(Bug::WaitForTheAttempt)) => {
+                Turn::Later(SignedDuration::ZERO)
+            }
+            (Turn::LeaveToSchedule, Some(Bug::DropWakeAhead)) => Turn::Stale,
+            (turn, _) => turn,
+        };
+        match turn {
             Turn::Stale => rest,
             Turn::Later(_) => rest.with_wake(wake),
+            Turn::LeaveToSchedule => {
+                rest.with_handler(Handler { step: Step::LeaveToSchedule { made }, ..at })
+            }
             Turn::Post => {
-                let made = item.attempts;
-                let step = match case.opens {
+                let step = match case.opens + case.switches {
                     0 => Step::Post { made, probe: false },
                     _ => Step::Enter { made },
                 };

@@ -25,6 +25,9 @@ pub(super) struct Lane {
     pub(super) opens: u8,
     pub(super) revivals: u8,
     pub(super) hurries: u8,
+    pub(super) switches: u8,
+    /// The tenant wants nothing at present: what comes up is laid aside.
+    pub(super) disabled: bool,
     pub(super) breaker: Breaker,
     pub(super) live: Posts,
     pub(super) revived: Posts,
@@ -80,7 +83,7 @@ pub(super) enum Rest {
     Nowhere,
     /// It is woken when its timer has ended.
     Parked,
-    /// It is laid aside while the breaker is open.
+    /// It is laid aside while the breaker is open, or the subscription disabled.
     Held,
     /// It has been let go, or revived, and is woken soon.
     Released,
@@ -110,7 +113,8 @@ impl Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Breaker {
     pub(super) open: bool,
-    /// `schedule` has not yet let go of all that was laid aside.
+    /// `schedule` has not yet let go of all that was laid aside, for its sake or while the subscription
+    /// was disabled.
     pub(super) listed: bool,
 }
 
@@ -214,6 +218,8 @@ impl Lane {
             opens: case.opens,
             revivals: case.revivals,
             hurries: case.hurries,
+            switches: case.switches,
+            disabled: false,
             breaker: Breaker { open: false, listed: false },
             live: Posts::default(),
             revived: Posts::default(),
@@ -298,6 +304,7 @@ impl Lane {
         self.fan_out(case, &mut next);
         self.start_handlers(&mut next);
         self.let_time_pass(&mut next);
+        self.switch(&mut next);
         self.mind_the_breaker(case, &mut next);
         self.revive(case, &mut next);
         self.hurry(&mut next);
@@ -320,10 +327,19 @@ impl Lane {
         }
     }
 
+    /// The tenant disables the subscription, or enables it again; either forgets how its endpoint was.
+    fn switch(&self, next: &mut Vec<Lane>) {
+        if self.switches > 0 {
+            let breaker = Breaker { open: false, listed: self.disabled };
+            let (switches, disabled) = (self.switches - 1, !self.disabled);
+            next.push(Lane { switches, disabled, breaker, ..self.clone() });
+        }
+    }
+
     /// The breaker opens; `schedule` sends probes, and lets go of what was laid aside.
     fn mind_the_breaker(&self, case: &Case, next: &mut Vec<Lane>) {
         let Breaker { open, listed } = self.breaker;
-        if self.opens > 0 && !open {
+        if self.opens > 0 && !open && !self.disabled {
             let breaker = Breaker { open: true, listed: true };
             next.push(Lane { opens: self.opens - 1, breaker, ..self.clone() });
         }
@@ -422,7 +438,17 @@ impl Lane {
     }
 
     pub(super) fn is_stuck(&self, case: &Case) -> bool {
-        self.is_at_rest(case) && self.items.iter().flatten().any(|item| item.pending)
+        self.is_at_rest(case) && (1..=self.items.len() as u8).any(|event| self.waits_in_vain(event))
+    }
+
+    fn waits_in_vain(&self, event: u8) -> bool {
+        let Some(item) = self.item(event).filter(|item| item.pending) else { return false };
+        let is_ahead = |other: Item| other.pending && other.is_revived() == item.is_revived();
+        let has_reason = match item.behind {
+            true => (1..event).any(|other| self.item(other).is_some_and(is_ahead)),
+            false => item.rest == Rest::Held,
+        };
+        !(self.disabled && has_reason)
     }
 
     /// Notes a POST.

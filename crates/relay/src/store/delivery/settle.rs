@@ -143,6 +143,19 @@ impl Store {
         self.settle("hold a delivery", lane, delivery, set, ATTEMPTS).await
     }
 
+    /// Puts a delivery that stands in the index to another place there, from which `schedule` wakes it.
+    pub(crate) async fn leave_to_schedule(
+        &self,
+        lane: &Lane,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<Settled, StoreError> {
+        let mut set = Settling::without_attempt();
+        set.put_at_once_more(&delivery.key, delivery.due_at.map_or(now, |before| before.max(now)));
+        let unchanged = Unchanged { attempts: true, place: true };
+        self.settle("leave a delivery to schedule", lane, delivery, set, unchanged).await
+    }
+
     /// Writes down the slot that a wake of this delivery carries from now on.
     pub(crate) async fn note_slot(
         &self,
