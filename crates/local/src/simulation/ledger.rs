@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use domain::delivery::ErrorClass;
 use domain::event::sortable;
 use domain::subscription::Mode;
 use futures::FutureExt as _;
@@ -289,15 +290,15 @@ fn judge(
     model: &Model,
     one_waits: bool,
 ) -> Result<(), &'static str> {
-    let made = number(one, "attempts_made") as usize;
-    if made > subscription.attempts_max() {
+    let posts = posts(one);
+    if posts > subscription.attempts_max() {
         return Err("was tried too often");
     }
     let taken = model.received.taken.contains(&(place, event.n));
     match text(one, "state").unwrap_or_default() {
         "delivered" if !taken => Err("is delivered, and its endpoint knows nothing of it"),
         "delivered" => Ok(()),
-        "dead" if made > subscription.waits.len() || subscription.may_be_gone() => Ok(()),
+        "dead" if posts > subscription.waits.len() || subscription.may_be_gone() => Ok(()),
         "dead" => Err("is dead before its time"),
         "superseded" if subscription.mode == Mode::Latest => Ok(()),
         "superseded" => Err("is superseded without a reason"),
@@ -315,6 +316,14 @@ fn judge(
         }
         _ => Err("is in no known state"),
     }
+}
+
+/// The attempts that have been made. That there was nobody to tell any more is written as one, too.
+fn posts(one: &Value) -> usize {
+    let attempts = one["attempts"]["L"].as_array().into_iter().flatten();
+    let gave_up = Some(ErrorClass::Unsubscribed.name());
+    let notes = attempts.filter(|attempt| text(&attempt["M"], "error") == gave_up).count();
+    (number(one, "attempts_made") as usize).saturating_sub(notes)
 }
 
 fn text<'a>(item: &'a Value, name: &str) -> Option<&'a str> {
