@@ -126,7 +126,7 @@ async fn what_is_laid_aside_while_it_is_posted_is_not_the_end_of_its_lane() {
     stage.world.deliver.egress = Egress::answered_by(local::loopback(), move |_| {
         let held = laid_aside();
         Box::pin(async move {
-            assert_eq!(held.await, Settled::Done { followed: false });
+            assert_eq!(held.await, Settled::Done { followed: true });
             Ok(Answer::of(200, ""))
         })
     })
@@ -201,7 +201,7 @@ async fn a_failure_that_is_written_while_a_probe_is_made_is_not_the_end_of_the_l
                 // The first handler writes, and the probe's copy is found stale.
                 let retry_at = late.at + SignedDuration::from_secs(5);
                 let written = world.store.put_off(&lane, &delivery, &late, "", retry_at, false);
-                assert_eq!(written.await.unwrap(), Settled::Done { followed: false });
+                assert_eq!(written.await.unwrap(), Settled::Done { followed: true });
                 world.handle_wake(local::WAKES, &probe).await;
             }
         }
