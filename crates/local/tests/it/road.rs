@@ -329,19 +329,18 @@ async fn one_delivery_costs_what_is_promised() {
     }
     let calls: Vec<String> = stage.aws.calls().into_iter().map(|call| call.operation).collect();
     let expected = [
-        "PutItem",     // ingest: the event
-        "GetItem",     // fanout: the order's recorded owner
-        "UpdateItem",  // fanout: the order as its tenant lists it
-        "PutItem",     // fanout: the feed entry
-        "Query",       // fanout: the end of the lane
-        "PutItem",     // fanout: the delivery
-        "SendMessage", // fanout: its wake
-        "GetItem",     // deliver: the delivery
-        "GetItem",     // deliver: the event
-        "UpdateItem",  // deliver: the attempt
-        "Query",       // deliver: on in the lane
+        "PutItem",          // ingest: the event
+        "GetItem",          // fanout: the order's recorded owner
+        "UpdateItem",       // fanout: the order as its tenant lists it
+        "PutItem",          // fanout: the feed entry
+        "Query",            // fanout: the end of the lane
+        "PutItem",          // fanout: the delivery
+        "SendMessageBatch", // fanout: the wakes
+        "GetItem",          // deliver: the delivery
+        "GetItem",          // deliver: the event
+        "UpdateItem",       // deliver: the attempt, and that nothing stands behind
     ];
     assert_eq!(calls, expected);
-    assert_eq!(stage.aws.units(), Units { read: 4.0, write: 5.0, queue: 3, key: 0 });
+    assert_eq!(stage.aws.units(), Units { read: 3.0, write: 5.0, queue: 3, key: 0 });
     assert_eq!(stage.endpoint.received().len(), 2);
 }
