@@ -112,8 +112,13 @@ impl Wire {
     fn answer(&self, worker: Worker, mut request: Request) -> HttpConnectorFuture {
         match (self.mutation, worker.role, request.operation()) {
             (Some(Mutation::BehindWithoutCheck), Role::Fanout, "TransactWriteItems") => {
-                if let Some(items) = request.body["TransactItems"].as_array_mut() {
-                    items.retain(|item| item.get("ConditionCheck").is_none());
+                let items = request.body["TransactItems"].as_array_mut();
+                for update in items.into_iter().flatten().filter_map(|item| item.get_mut("Update"))
+                {
+                    if update["ExpressionAttributeNames"]["#followed"].is_string() {
+                        update["ConditionExpression"] =
+                            "#state = :pending OR #state <> :pending".into();
+                    }
                 }
             }
             (Some(Mutation::WalkToTheNextOnly), Role::Deliver, "Query")
