@@ -98,7 +98,7 @@ impl World {
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(sdk);
         let dynamodb = dynamodb.retry_partition(rations.clone()).allow_no_auth().build();
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
-        table::create(&dynamodb).await?;
+        Box::pin(table::create(&dynamodb)).await?;
         let sqs = aws_sdk_sqs::config::Builder::from(sdk);
         let sqs = sqs.retry_partition(rations.clone()).allow_no_auth().build();
         let sqs = aws_sdk_sqs::Client::from_conf(sqs);
