@@ -12,46 +12,64 @@ use relay::store::key::{
 
 pub(crate) const TABLE: &str = "hookline";
 
-/// The name of a table as the database in process has it.
+/// An index: its name, its keys, and what else it holds.
+struct Index {
+    name: &'static str,
+    hash: &'static str,
+    range: &'static str,
+    held: &'static [&'static str],
+}
+
+const INDEXES: [Index; 2] = [
+    Index { name: DUE_INDEX, hash: DUE, range: DUE_AT, held: &[ATTEMPTS_MADE, REVIVALS] },
+    Index { name: STANDING_INDEX, hash: STANDING, range: STANDING_SINCE, held: &[ATTEMPTS_MADE] },
+];
+
+/// The name of the table as the database in process has it.
 const ARN: &str = "arn:aws:dynamodb:dynoxide:000000000000:table/hookline";
 
-/// A tag of a table that is as this version wants it. To describe the table instead takes the longer
-/// the more is in it, for that counts its items.
+/// A tag of the table that says what its indexes hold. To describe the table instead takes the longer the
+/// more is in it, for that counts its items.
 const LAYOUT_TAG: &str = "layout";
-const LAYOUT: &str = "1";
 
 /// Creates the table where there is none yet.
 pub(crate) async fn create(client: &Client) -> anyhow::Result<()> {
     if has_layout(client).await {
         return Ok(());
     }
+    // An error means that there is none.
     match client.describe_table().table_name(TABLE).send().await {
         Ok(found) => check(found.table)?,
         Err(_) => create_anew(client).await?,
     }
-    let tag = Tag::builder().key(LAYOUT_TAG).value(LAYOUT).build()?;
+    let tag = Tag::builder().key(LAYOUT_TAG).value(layout()).build()?;
     let tagged = client.tag_resource().resource_arn(ARN).tags(tag).send().await;
     tagged.map(drop).context("cannot tag the table")
 }
 
+fn layout() -> String {
+    let of = |index: &Index| format!("{}: {}", index.name, index.held.join(" "));
+    INDEXES.iter().map(of).collect::<Vec<_>>().join(" / ")
+}
+
 async fn has_layout(client: &Client) -> bool {
     let tags = client.list_tags_of_resource().resource_arn(ARN).send().await;
+    let layout = layout();
     tags.is_ok_and(|found| {
-        found.tags().iter().any(|tag| tag.key() == LAYOUT_TAG && tag.value() == LAYOUT)
+        found.tags().iter().any(|tag| tag.key() == LAYOUT_TAG && tag.value() == layout)
     })
 }
 
 /// Fails for a table of an older version.
 fn check(table: Option<TableDescription>) -> anyhow::Result<()> {
-    let indexes = table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
-    let has = |name: &str, attribute: &str| {
-        indexes.iter().any(|index| {
-            let held = index.projection.as_ref().map(Projection::non_key_attributes);
-            index.index_name.as_deref() == Some(name)
-                && held.unwrap_or_default().iter().any(|held| held == attribute)
+    let found = table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
+    let has = |wanted: &Index| {
+        found.iter().filter(|index| index.index_name() == Some(wanted.name)).any(|index| {
+            let held = index.projection().map(Projection::non_key_attributes).unwrap_or_default();
+            wanted.held.iter().all(|wanted| held.iter().any(|held| held == wanted))
         })
     };
-    let has_all = has(DUE_INDEX, REVIVALS) && has(STANDING_INDEX, ATTEMPTS_MADE);
+    let has_all = INDEXES.iter().all(has);
     anyhow::ensure!(has_all, "the table is of an older version, start with an empty folder");
     Ok(())
 }
@@ -75,13 +93,7 @@ async fn create_anew(client: &Client) -> anyhow::Result<()> {
         .attribute_definitions(attribute(STANDING_SINCE)?)
         .key_schema(key("pk", KeyType::Hash)?)
         .key_schema(key("sk", KeyType::Range)?)
-        .global_secondary_indexes(index(DUE_INDEX, DUE, DUE_AT, &[ATTEMPTS_MADE, REVIVALS])?)
-        .global_secondary_indexes(index(
-            STANDING_INDEX,
-            STANDING,
-            STANDING_SINCE,
-            &[ATTEMPTS_MADE],
-        )?)
+        .set_global_secondary_indexes(Some(INDEXES.iter().map(index).collect::<Result<_, _>>()?))
         .send()
         .await
         .context("cannot create the table")?;
@@ -101,20 +113,15 @@ fn key(name: &str, kind: KeyType) -> anyhow::Result<KeySchemaElement> {
     Ok(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?)
 }
 
-fn index(
-    name: &str,
-    hash: &str,
-    range: &str,
-    more: &[&str],
-) -> anyhow::Result<GlobalSecondaryIndex> {
+fn index(index: &Index) -> anyhow::Result<GlobalSecondaryIndex> {
     let projection = Projection::builder()
         .projection_type(ProjectionType::Include)
-        .set_non_key_attributes(Some(more.iter().map(|name| (*name).to_owned()).collect()))
+        .set_non_key_attributes(Some(index.held.iter().map(|name| (*name).to_owned()).collect()))
         .build();
     Ok(GlobalSecondaryIndex::builder()
-        .index_name(name)
-        .key_schema(key(hash, KeyType::Hash)?)
-        .key_schema(key(range, KeyType::Range)?)
+        .index_name(index.name)
+        .key_schema(key(index.hash, KeyType::Hash)?)
+        .key_schema(key(index.range, KeyType::Range)?)
         .projection(projection)
         .build()?)
 }

@@ -10,6 +10,7 @@ use domain::notification::{Malformed, Notification};
 use domain::order;
 use domain::record::OrderRecord;
 use domain::subscription::Topic;
+use futures::stream::TryChunksError;
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
@@ -399,10 +400,24 @@ pub(crate) async fn place(
     let wakes = futures::stream::iter(lanes)
         .map(|lane| place_one(fanout, lane, owned))
         .buffered(LANES_AT_ONCE)
+        // Those that have one.
         .try_filter_map(async |wake| Ok(wake));
     // Not all of them at the end: an event may go to more lanes than one run has time for.
-    let batches = wakes.try_chunks(queue::BATCH_MAX).map_err(|broken_off| broken_off.1);
-    batches.try_for_each(async |wakes| Ok(fanout.wakes.send_together(&wakes).await?)).await
+    let mut batches = std::pin::pin!(wakes.try_chunks(queue::BATCH_MAX));
+    while let Some(batch) = batches.next().await {
+        let (wakes, failed) = match batch {
+            Ok(wakes) => (wakes, None),
+            // A lane that fails each time must not hold up those before it.
+            Err(TryChunksError(wakes, error)) => (wakes, Some(error)),
+        };
+        if !wakes.is_empty() {
+            fanout.wakes.send_together(&wakes).await?;
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Puts the event's delivery into one lane; answers its wake if it has one of its own.

@@ -85,8 +85,8 @@ impl Wakes {
             .map_err(|source| QueueError { action, source: source.into() })
     }
 
-    /// Sends wakes of which none goes aside, at most [`BATCH_MAX`], by one request. If it fails, some
-    /// may have been sent.
+    /// Sends wakes of which none goes aside, at most [`BATCH_MAX`], by one request, and again by itself
+    /// what the queue leaves out. If that fails, some may have been sent.
     pub(crate) async fn send_together(&self, wakes: &[Wake]) -> Result<(), QueueError> {
         let action = "send wakes";
         let entry = |(nth, wake): (usize, &Wake)| {
@@ -99,10 +99,13 @@ impl Wakes {
         let batch = self.client.send_message_batch().queue_url(&self.url);
         let sent = batch.set_entries(Some(entries)).send().await;
         let sent = sent.map_err(|source| QueueError { action, source: source.into() })?;
-        match sent.failed.first() {
-            None => Ok(()),
-            Some(failed) => Err(QueueError { action, source: failed.code.as_str().into() }),
+        for failed in sent.failed {
+            tracing::warn!(code = failed.code, "a wake of several was left out, and is sent again");
+            let wake = failed.id.parse().ok().and_then(|nth: usize| wakes.get(nth));
+            let wake = wake.ok_or(QueueError { action, source: failed.code.into() })?;
+            self.send(wake, SignedDuration::ZERO).await?;
         }
+        Ok(())
     }
 }
 

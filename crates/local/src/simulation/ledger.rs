@@ -321,8 +321,8 @@ fn judge(
 /// The attempts that have been made. That there was nobody to tell any more is written as one, too.
 fn posts(one: &Value) -> usize {
     let attempts = one["attempts"]["L"].as_array().into_iter().flatten();
-    let gave_up = Some(ErrorClass::Unsubscribed.name());
-    let notes = attempts.filter(|attempt| text(&attempt["M"], "error") == gave_up).count();
+    let gave_up = [ErrorClass::Unsubscribed, ErrorClass::Expired].map(|class| Some(class.name()));
+    let notes = attempts.filter(|one| gave_up.contains(&text(&one["M"], "error"))).count();
     (number(one, "attempts_made") as usize).saturating_sub(notes)
 }
 

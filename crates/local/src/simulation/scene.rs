@@ -73,6 +73,7 @@ impl Scene {
             Fault::Refuse => "refused",
             Fault::Throttle => "throttled",
             Fault::Conflict => "in conflict",
+            Fault::LeaveOut => "left out in part",
             Fault::LoseAnswer => "answer lost",
             Fault::Silence => "silence",
         };

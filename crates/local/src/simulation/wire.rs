@@ -116,8 +116,11 @@ impl Wire {
                 for update in items.into_iter().flatten().filter_map(|item| item.get_mut("Update"))
                 {
                     if update["ExpressionAttributeNames"]["#followed"].is_string() {
+                        // Every name must be used.
+                        let any = "(#state = :pending OR #state <> :pending)";
+                        let checked = update["ConditionExpression"].as_str().unwrap_or_default();
                         update["ConditionExpression"] =
-                            "#state = :pending OR #state <> :pending".into();
+                            checked.replace("#state = :pending", any).into();
                     }
                 }
             }

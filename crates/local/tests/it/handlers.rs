@@ -1,15 +1,18 @@
 //! Two handlers at one delivery, of which one has died, or stood still.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::{Attempt, Delivery, ErrorClass};
-use domain::lane::Seen;
+use domain::event::EventKey;
+use domain::lane::{Place, Seen};
 use jiff::SignedDuration;
 use relay::egress::{Answer, Egress};
 use relay::queue::Wake;
-use relay::store::{Lane, Settled};
+use relay::setup::Wanted;
+use relay::store::{Lane, Put, Settled};
 use serde_json::Value;
 use simulator::aws::{Fault, Message};
 
-use crate::stage::{ORDER, Stage, state};
+use crate::stage::{ORDER, Stage, TENANT, state, subscribe};
 
 /// A delivery that has been put, and its wake.
 async fn put(stage: &Stage) -> (Lane, Delivery, Message) {
@@ -224,6 +227,48 @@ async fn a_failure_that_is_written_while_a_probe_is_made_is_not_the_end_of_the_l
     stage.world.deliver.egress = to_the_endpoint;
     stage.run_for(SignedDuration::from_mins(5)).await;
     assert_eq!(stage.told(), ["COMPLETE"]);
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_put_is_read_on_from() {
+    let stage = Stage::new(0, None).await;
+    let (lane, delivery, message) = put(&stage).await;
+    stage.post_accepted(&state("COMPLETE", 2)).await;
+    stage.world.fan_out_batch().await;
+    // It marked nothing.
+    let forget = stage.dynamodb().update_item().table_name("hookline");
+    let forget = forget.key("pk", AttributeValue::S(lane.pk()));
+    let forget = forget.key("sk", AttributeValue::S(delivery.key.to_string()));
+    forget.update_expression("REMOVE followed").send().await.unwrap();
+    stage.world.handle_wake(local::WAKES, &message).await;
+    assert_eq!(stage.told(), ["FOC", "COMPLETE"]);
+}
+
+#[tokio::test]
+async fn of_two_that_are_put_behind_one_at_once_the_second_is_turned_away() {
+    let stage = Stage::new(0, None).await;
+    let (lane, ahead, _) = put(&stage).await;
+    let place = Place { behind: Some(ahead.key.clone()), sequence: 2, newest: None };
+    let at = |seconds| ahead.key.at() + SignedDuration::from_secs(seconds);
+    let put_at = async |seconds| {
+        let key = EventKey::new(at(seconds), &"0".repeat(32));
+        let fresh = Delivery { key, behind: true, sequence: 2, last_sequence: 2, ..ahead.clone() };
+        stage.world.store.put_delivery(&lane, &place, &fresh).await.unwrap()
+    };
+    assert_eq!(put_at(2).await, Put::Done);
+    assert_eq!(put_at(1).await, Put::Changed);
+}
+
+#[tokio::test]
+async fn a_wake_that_the_queue_leaves_out_is_sent_by_itself() {
+    let stage = Stage::new(0, None).await;
+    let url = format!("{}second", stage.endpoint.url());
+    subscribe(&stage.world, Wanted::everything(TENANT, &url)).await;
+    stage.post_accepted(&state("FOC", 1)).await;
+    stage.aws.inject(|call| (call.operation == "SendMessageBatch").then_some(Fault::LeaveOut));
+    stage.world.fan_out_batch().await;
+    stage.aws.heal();
+    assert_eq!(stage.world.receive_wakes(local::WAKES, 10).len(), 2);
 }
 
 #[tokio::test]

@@ -219,11 +219,13 @@ async fn settle(
     let now = deliver.clock.now();
     let (settled, finished) = match next {
         Next::Delivered => {
-            match store.finish(lane, delivery, attempt, text, Finish::Delivered, now).await? {
+            let finish = Finish::Delivered;
+            let settled = store.finish(lane, delivery, attempt, text, finish, now).await?;
+            if settled == Settled::Changed {
                 // Another has finished it meanwhile, and maybe died before it read on.
-                Settled::Changed => return Ok(true),
-                settled => (settled, true),
+                return Ok(true);
             }
+            (settled, true)
         }
         Next::Retry { delay, at } => {
             // The wake first: should we die between the two, this wake comes back too. Should

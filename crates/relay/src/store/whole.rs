@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 
+use super::delivery::FOLLOWED;
 use super::item::{Attributes, text};
 use super::ledger::{ScanCursor, end_of};
 use super::table::ABSENT;
@@ -58,11 +59,14 @@ impl Store {
 
     /// Puts an item where none stands; answers whether it did.
     pub(crate) async fn put_whole(&self, item: Whole) -> Result<bool, StoreError> {
+        let mut item = item.0;
+        // Another may have been put behind it since.
+        item.remove(FOLLOWED);
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item.0))
+            .set_item(Some(item))
             .condition_expression(ABSENT)
             .send()
             .await;

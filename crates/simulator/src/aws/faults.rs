@@ -38,6 +38,9 @@ pub enum Fault {
     /// Not applied: another transaction holds the item. Only for updates and transactions; other
     /// calls go through.
     Conflict,
+    /// The first of a batch is not applied, and the answer says so. Only for batches to a queue; other
+    /// calls go through.
+    LeaveOut,
     /// Applied, but the connection breaks before the answer.
     LoseAnswer,
     /// Not applied, and no answer ever comes.

@@ -200,7 +200,7 @@ impl Aws {
             (Some(Fault::Conflict), Service::Table) if operation == "UpdateItem" => {
                 return Outcome::Reply(Reply::error(400, "TransactionConflictException", "held"));
             }
-            (Some(Fault::Conflict | Fault::LoseAnswer) | None, _) => {}
+            (Some(Fault::Conflict | Fault::LeaveOut | Fault::LoseAnswer) | None, _) => {}
         }
         let reply = match service {
             Service::Table if self.0.faults.records() => {
@@ -209,7 +209,8 @@ impl Aws {
             }
             Service::Table => table::answer(&self.0.database, &self.0.stream, operation, body),
             Service::Queue => {
-                let reply = self.0.queues.answer(operation, body);
+                let leaves_out = fault == Some(Fault::LeaveOut);
+                let reply = self.0.queues.answer(operation, body, leaves_out);
                 if self.0.faults.records() {
                     self.0.meter.queue(queue::payload(body).max(queue::payload(&reply.body)));
                 }

@@ -33,7 +33,7 @@ pub struct Record {
 }
 
 /// A record as it is kept: read, its image takes several times the memory, and there may be thousands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Waiting {
     sequence: u64,
     image: String,
@@ -81,7 +81,8 @@ impl Stream {
 
     /// The oldest records that are not finished, without taking them away.
     pub fn batch(&self, max: usize) -> Vec<Record> {
-        self.state().waiting.iter().take(max).map(Waiting::read).collect()
+        let waiting: Vec<Waiting> = self.state().waiting.iter().take(max).cloned().collect();
+        waiting.iter().map(Waiting::read).collect()
     }
 
     /// The sequence of the oldest record that is not finished.

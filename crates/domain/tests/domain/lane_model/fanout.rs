@@ -58,7 +58,7 @@ impl Lane {
                 };
                 let holds = self.item(event).is_none()
                     && (case.bug == Some(Bug::NoTransaction) || behind.is_none_or(still_pending))
-                    && newest.is_none_or(|newest| {
+                    && newest.or(behind).is_none_or(|newest| {
                         self.item(newest).is_some_and(|item| item.last_sequence + 1 == sequence)
                     });
                 match (holds, behind) {
@@ -66,7 +66,7 @@ impl Lane {
                     (true, behind) => {
                         let item = Item::new(behind.is_some(), newest.is_some(), sequence);
                         let marked = behind.filter(|_| case.bug != Some(Bug::PutWithoutMark));
-                        let put = self.clone().put(event, item, newest).mark(marked);
+                        let put = self.clone().put(event, item, newest.or(behind)).mark(marked);
                         match behind {
                             Some(_) => done(put),
                             None => Lane { fanout: Fanout::Send { wake: item.wake(event) }, ..put },

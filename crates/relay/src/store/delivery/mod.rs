@@ -57,6 +57,9 @@ struct Body {
     late: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     stateless: bool,
+    /// [`FOLLOWED`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    followed: Option<bool>,
     #[serde(default)]
     attempts: Vec<AttemptBody>,
     /// The beginning of the last answer's body.
@@ -68,8 +71,9 @@ struct Body {
 const LIVE: &str = "#state = :pending AND attribute_not_exists(revivals)";
 const REVIVED: &str = "#state = :pending AND attribute_exists(revivals)";
 
-/// In what was live when another was put behind it, for whoever finishes it.
-const FOLLOWED: &str = "followed";
+/// Whether another was put behind it while it was live, for whoever finishes it. Absent where that is not
+/// known: in what an earlier version put, or what was restored.
+pub(super) const FOLLOWED: &str = "followed";
 
 /// The sides of a key in its lane.
 const AFTER: &str = "pk = :lane AND sk > :key";
@@ -235,6 +239,7 @@ impl From<&Delivery> for Body {
             last_sequence: delivery.last_sequence,
             late: delivery.late,
             stateless: delivery.stateless,
+            followed: Some(false),
             attempts: Vec::new(),
             answer: None,
         }

@@ -37,7 +37,9 @@ impl Store {
         }
         let mut together = vec![transact(action, self.put_where_absent(write(action, &item)?))?];
         if let Some(ahead) = &place.behind {
-            together.push(self.followed(action, lane, ahead)?);
+            // It is the newest of the lane, unless this one is late.
+            let sequence = place.newest.is_none().then_some(place.sequence);
+            together.push(self.mark_followed(action, lane, ahead, sequence)?);
         }
         if let Some(newest) = &place.newest {
             together.push(self.told_sequence(action, lane, newest, place.sequence)?);
@@ -68,23 +70,32 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Marks a delivery as one that has another behind it, if it is still pending and live.
-    fn followed(
+    /// Marks a delivery as one that has another behind it, if it is still pending and live. With the
+    /// sequence of the other only if it is the newest still: should two be put behind it, one of them
+    /// would have nobody who comes.
+    fn mark_followed(
         &self,
         action: &'static str,
         lane: &Lane,
         ahead: &EventKey,
+        sequence: Option<u64>,
     ) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .set_key(Some(lane.delivery(ahead).attributes()))
-            .update_expression("SET #followed = :yes")
-            .condition_expression(LIVE)
             .expression_attribute_names("#followed", FOLLOWED)
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":yes", AttributeValue::Bool(true))
-            .expression_attribute_values(":pending", text(State::Pending.name()))
-            .build();
+            .expression_attribute_values(":pending", text(State::Pending.name()));
+        let update = match sequence {
+            None => update.update_expression("SET #followed = :yes").condition_expression(LIVE),
+            Some(sequence) => update
+                .update_expression("SET #followed = :yes, last_sequence = :sequence")
+                .condition_expression(format!("{LIVE} AND last_sequence = :before"))
+                .expression_attribute_values(":sequence", number(sequence))
+                .expression_attribute_values(":before", number(sequence - 1)),
+        };
+        let update = update.build();
         transact(action, update.map(|update| TransactWriteItem::builder().update(update).build()))
     }
 

@@ -19,7 +19,7 @@ use crate::store::{Lane, Store, StoreError, failed, key};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     Done {
-        /// Another was put behind the delivery while it was pending and live.
+        /// Another was put behind the delivery while it was pending and live; or that is not known.
         followed: bool,
     },
     /// Another handler has written meanwhile.
@@ -272,7 +272,8 @@ impl Store {
             let error = match written {
                 Ok(written) => {
                     let old = written.attributes.unwrap_or_default();
-                    return Ok(Settled::Done { followed: old.contains_key(FOLLOWED) });
+                    let followed = old.get(FOLLOWED) != Some(&AttributeValue::Bool(false));
+                    return Ok(Settled::Done { followed });
                 }
                 Err(error) => error,
             };

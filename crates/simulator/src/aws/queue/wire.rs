@@ -35,10 +35,10 @@ impl Refused {
 }
 
 impl Queues {
-    /// Answers one operation of SQS.
-    pub(in crate::aws) fn answer(&self, operation: &str, body: &str) -> Reply {
+    /// Answers one operation of SQS; `leaves_out`: as if it could not do the first of a batch.
+    pub(in crate::aws) fn answer(&self, operation: &str, body: &str, leaves_out: bool) -> Reply {
         let request: Value = serde_json::from_str(body).unwrap_or_default();
-        match self.run(name_in(&request), operation, &request) {
+        match self.run(name_in(&request), operation, &request, leaves_out) {
             Ok(answer) => Reply::ok(answer.to_string()),
             Err(Refused { code, shape, message }) => {
                 let shape = format!("com.amazonaws.sqs#{shape}");
@@ -48,7 +48,13 @@ impl Queues {
         }
     }
 
-    fn run(&self, name: &str, operation: &str, request: &Value) -> Result<Value, Refused> {
+    fn run(
+        &self,
+        name: &str,
+        operation: &str,
+        request: &Value,
+        leaves_out: bool,
+    ) -> Result<Value, Refused> {
         if !self.state().settings.contains_key(name) {
             return Err(Refused {
                 code: "AWS.SimpleQueueService.NonExistentQueue",
@@ -62,8 +68,8 @@ impl Queues {
             "DeleteMessage" => self.delete(name, request),
             "ChangeMessageVisibility" => self.change_visibility(name, request),
             "GetQueueAttributes" => Ok(self.attributes(name, request)),
-            "SendMessageBatch" => batch(request, |entry| self.send(name, entry)),
-            "DeleteMessageBatch" => batch(request, |entry| self.delete(name, entry)),
+            "SendMessageBatch" => batch(request, leaves_out, |entry| self.send(name, entry)),
+            "DeleteMessageBatch" => batch(request, leaves_out, |entry| self.delete(name, entry)),
             unknown => Err(Refused {
                 code: "InvalidAction",
                 shape: "UnknownOperationException",
@@ -182,6 +188,7 @@ pub(in crate::aws) fn payload(body: &str) -> usize {
 
 fn batch(
     request: &Value,
+    leaves_out: bool,
     run: impl Fn(&Value) -> Result<Value, Refused>,
 ) -> Result<Value, Refused> {
     let entries = request["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -204,7 +211,14 @@ fn batch(
         return Err(refused(code, "BatchRequestTooLong", "more than 1 MiB"));
     }
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
-    for entry in entries {
+    for (nth, entry) in entries.iter().enumerate() {
+        if leaves_out && nth == 0 {
+            let (code, message) = ("InternalError", "left out");
+            failed.push(json!({
+                "Id": entry["Id"], "SenderFault": false, "Code": code, "Message": message,
+            }));
+            continue;
+        }
         match run(entry) {
             Ok(mut done) => {
                 done["Id"] = entry["Id"].clone();
