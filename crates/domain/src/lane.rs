@@ -212,9 +212,8 @@ pub fn is_outdated(delivery: &Delivery, newest: &Delivery) -> bool {
 /// another was put behind it while it was pending and live, which is marked by the very write that puts
 /// the other. What came late may stand before some that were put behind an older one, and those that are
 /// revived are chained without a mark.
-pub fn reads_on(_delivery: &Delivery, _followed: bool) -> bool {
-    // An earlier version may be at work beside this one, which marks nothing.
-    true
+pub fn reads_on(delivery: &Delivery, followed: bool) -> bool {
+    followed || delivery.late || delivery.is_revived()
 }
 
 /// What a handler does with the first pending delivery after one that is finished, among the live
