@@ -94,9 +94,9 @@ fn the_table_takes_what_its_units_allow() {
 
 #[test]
 fn instances_of_deliver_take_ten_wakes_each() {
-    // Each of 20 does 10 in 325 ms, 200 of them the endpoint's.
+    // Each of 20 does 10 in 315 ms, 200 of them the endpoint's.
     let one = Traffic { fan_out: 1.0, ..SMOOTH };
-    assert!(is_near(binds(one, "endpoints that are well"), 20.0 * 10.0 / 0.325));
+    assert!(is_near(binds(one, "endpoints that are well"), 20.0 * 10.0 / 0.315));
 }
 
 #[test]
