@@ -6,8 +6,8 @@ MiniStack holds the functions' own calls against their roles. What Lambda does i
 asking: reading queues and streams, writing logs, sending what failed. AWS asks the function's role for that too
 ("Using AWS Lambda with Amazon SQS", "... with Amazon DynamoDB", "Lambda execution role"), and a function's own policy
 before a gateway or a rule may call it ("Viewing resource-based IAM policies in Lambda"). Both are added here, and with
-them the condition keys of KMS, the partial failure of a stream's batch, and what the transforms of a template make of
-its parameters. A name that MiniStack no longer has ends this at once.
+them the condition keys of KMS, what permits to send several messages, the partial failure of a stream's batch, and
+what the transforms of a template make of its parameters. A name that MiniStack no longer has ends this at once.
 
 Each thing that is asked for is a line of the log: `ASKED`, and in JSON the role or service, the action, the resource,
 and whether it was allowed.
@@ -32,6 +32,10 @@ POLLING = {
     ),
 }
 LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+# IAM has no action of its own for a batch: the one for a single message permits both. ("Amazon SQS API permissions:
+# Actions and resource reference".)
+PERMITTED_BY = {"sqs:SendMessageBatch": "sqs:SendMessage"}
 
 
 def main(port: int):
@@ -125,6 +129,7 @@ def noted(before):
     from ministack.core import iam_evaluator
 
     def enforce(key: str, action: str, service: str, region: str, resource_arn="*", service_context=None):
+        action = PERMITTED_BY.get(action, action)
         denied = before(key, action, service, region, resource_arn=resource_arn, service_context=service_context)
         session = (iam_evaluator.resolve_caller_identity(key) or {}).get("userArn", "")
         if ":assumed-role/" in session:
