@@ -233,7 +233,8 @@ class Sweep:
             self.refused_order()
 
     def order_behind_another(self):
-        self.roads.tell("portins", self.roads.order(), "SUBMITTED", "FOC")
+        """Who gives up the first reads on to the second."""
+        self.roads.tell("disconnects", self.roads.order(), "SUBMITTED", "COMPLETE")
 
     def order_in_vain(self):
         self.roads.tell("disconnects", self.roads.order(), "COMPLETE")
@@ -380,8 +381,8 @@ class Sweep:
         "inbox": order_past_ingest,
         "fanout": order,
         ("fanout", "SendFailures"): order_that_fanout_gives_up,
-        ("fanout", "Store", "dynamodb:ConditionCheckItem"): order_behind_another,
         "deliver": order,
+        ("deliver", "Store", "dynamodb:Query"): order_behind_another,
         ("deliver", "Store", "dynamodb:PutItem"): order_in_vain,
         ("deliver", "Store", "dynamodb:DeleteItem"): order_with_a_subscription_of_its_own,
         ("deliver", "SendWakes", "WakeQueue"): more_than_its_limit,

@@ -39,7 +39,7 @@ impl Store {
         if let Some(ahead) = &place.behind {
             // It is the newest of the lane, unless this one is late.
             let sequence = place.newest.is_none().then_some(place.sequence);
-            together.push(self.mark_followed(action, lane, ahead, sequence)?);
+            together.push(self.mark_followed(action, lane, ahead, LIVE, sequence)?);
         }
         if let Some(newest) = &place.newest {
             together.push(self.told_sequence(action, lane, newest, place.sequence)?);
@@ -70,14 +70,15 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Marks a delivery as one that has another behind it, if it is still pending and live. With the
-    /// sequence of the other only if it is the newest still: should two be put behind it, one of them
-    /// would have nobody who comes.
-    fn mark_followed(
+    /// Marks a delivery as one that has another behind it, if it is still pending, and as live or as
+    /// revived as `condition` says. With the sequence of the other only if it is the newest still: should
+    /// two be put behind it, one of them would have nobody who comes.
+    pub(super) fn mark_followed(
         &self,
         action: &'static str,
         lane: &Lane,
         ahead: &EventKey,
+        condition: &str,
         sequence: Option<u64>,
     ) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
@@ -88,10 +89,12 @@ impl Store {
             .expression_attribute_values(":yes", AttributeValue::Bool(true))
             .expression_attribute_values(":pending", text(State::Pending.name()));
         let update = match sequence {
-            None => update.update_expression("SET #followed = :yes").condition_expression(LIVE),
+            None => {
+                update.update_expression("SET #followed = :yes").condition_expression(condition)
+            }
             Some(sequence) => update
                 .update_expression("SET #followed = :yes, last_sequence = :sequence")
-                .condition_expression(format!("{LIVE} AND last_sequence = :before"))
+                .condition_expression(format!("{condition} AND last_sequence = :before"))
                 .expression_attribute_values(":sequence", number(sequence))
                 .expression_attribute_values(":before", number(sequence - 1)),
         };

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::delivery::{Delivery, State};
 use domain::event::{EventKey, sortable};
@@ -108,28 +107,9 @@ impl Store {
             .set_expression_attribute_values(Some(change.values))
             .build()
             .map(|update| TransactWriteItem::builder().update(update).build());
-        let together = vec![transact(action, update)?, self.still_revived(action, lane, ahead)?];
+        let marked = self.mark_followed(action, lane, ahead, REVIVED, None)?;
+        let together = vec![transact(action, update)?, marked];
         self.all_or_none(action, together).await
-    }
-
-    /// Checks that a delivery is revived and still pending.
-    fn still_revived(
-        &self,
-        action: &'static str,
-        lane: &Lane,
-        ahead: &EventKey,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.table)
-            .set_key(Some(lane.delivery(ahead).attributes()))
-            .condition_expression(REVIVED)
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":pending", text(State::Pending.name()))
-            .build();
-        transact(
-            action,
-            check.map(|check| TransactWriteItem::builder().condition_check(check).build()),
-        )
     }
 
     /// The newest pending delivery before `key` that was revived, as it is now.
