@@ -210,8 +210,8 @@ pub fn is_outdated(delivery: &Delivery, newest: &Delivery) -> bool {
 
 /// Whether a handler looks for what stands behind a delivery that it has just finished. `followed`:
 /// another was put behind it while it was pending and live, which is marked by the very write that puts
-/// the other. What came late may stand before some that were put behind an older one, and those that are
-/// revived are chained without a mark.
+/// the other. What came late may stand before some that were put behind an older one. Of what is revived
+/// the mark may be of its life before.
 pub fn reads_on(delivery: &Delivery, followed: bool) -> bool {
     followed || delivery.late || delivery.is_revived()
 }

@@ -27,7 +27,7 @@ const CHOICES_MAX: u32 = 5;
 
 /// Lanes of one event that are worked on at once: 16 times 30 ms for some hundred subscriptions are
 /// within what a run may take.
-const LANES_AT_ONCE: usize = 16;
+pub const LANES_AT_ONCE: usize = 16;
 
 /// What fanout needs.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::store::Lane;
 
 /// Messages that one request may send. (AWS: SQS quotas.)
-pub(crate) const BATCH_MAX: usize = 10;
+pub const BATCH_MAX: usize = 10;
 
 /// The queue failed or is out of reach. Repeating the whole handler is safe.
 #[derive(Debug, thiserror::Error)]

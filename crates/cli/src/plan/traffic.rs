@@ -14,17 +14,17 @@ use crate::cost::prices;
 const MONTH_SECONDS: f64 = usage::MINUTES_A_MONTH * 60.0;
 
 /// For how long each process remembers what it has read: the relay's own limit.
-const REMEMBERED_SECONDS: f64 = 5.0;
+const REMEMBERED_SECONDS: f64 = relay::store::AGE_MAX.as_secs() as f64;
 
 /// Lanes of one event that fanout works on at once.
-const LANES_AT_ONCE: f64 = 16.0;
+const LANES_AT_ONCE: f64 = relay::fanout::LANES_AT_ONCE as f64;
 
 /// Calls of fanout before the lanes of an event, one after the other, and for each lane.
 const CALLS: f64 = 6.0;
 const CALLS_OF_LANE: f64 = 2.0;
 
 /// Wakes of one event that one call sends.
-const WAKES_TOGETHER: f64 = 10.0;
+const WAKES_TOGETHER: f64 = relay::queue::BATCH_MAX as f64;
 
 /// What comes in, and where to.
 #[derive(Debug, Clone, Copy)]

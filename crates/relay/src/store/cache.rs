@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::Clock;
 
 /// For how long a change to an upstream or a subscription may go unnoticed by a running function.
-pub(crate) const AGE_MAX: SignedDuration = SignedDuration::from_secs(5);
+pub const AGE_MAX: SignedDuration = SignedDuration::from_secs(5);
 
 /// Entries; beyond that the memory starts anew, so that it stays within a function's.
 const ENTRIES_MAX: usize = 10_000;

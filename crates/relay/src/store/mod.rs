@@ -35,6 +35,7 @@ use ipnet::IpNet;
 
 use crate::Clock;
 pub(crate) use breaker::Breaker;
+pub use cache::AGE_MAX;
 pub(crate) use cache::Cache;
 
 pub(crate) use delivery::{

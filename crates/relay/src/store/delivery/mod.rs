@@ -71,7 +71,7 @@ struct Body {
 const LIVE: &str = "#state = :pending AND attribute_not_exists(revivals)";
 const REVIVED: &str = "#state = :pending AND attribute_exists(revivals)";
 
-/// Whether another was put behind it while it was live, for whoever finishes it. Absent where that is not
+/// Whether another was put behind it while it was pending, for whoever finishes it. Absent where that is not
 /// known: in what an earlier version put, or what was restored.
 pub(super) const FOLLOWED: &str = "followed";
 
