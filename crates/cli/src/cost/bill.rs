@@ -67,6 +67,9 @@ pub(crate) const PASS_ON_MS: f64 = WORK_MS + 3.0 * CALL_MS;
 /// Twelve calls when nothing is due.
 const SCHEDULE_MS: f64 = WORK_MS + 12.0 * CALL_MS;
 
+/// Wakes of one event that one call sends.
+pub(crate) const WAKES_TOGETHER: f64 = relay::queue::BATCH_MAX as f64;
+
 /// Share of the invocations that start a process, which AWS has called an upper bound for most, and what
 /// that takes. Neither has been measured.
 pub(crate) const STARTS: f64 = 0.01;
@@ -112,6 +115,11 @@ impl Month {
         self.deliveries() * share
     }
 
+    /// Requests by which the wakes of one notification are sent, after the first.
+    fn further_sends(&self) -> f64 {
+        ((self.subscribers / WAKES_TOGETHER).ceil() - 1.0).max(0.0)
+    }
+
     /// What comes of the notifications, as if no function remembered anything.
     pub(crate) fn traffic(&self) -> Usage {
         let notification =
@@ -122,7 +130,8 @@ impl Month {
             + delivery * self.deliveries()
             + retry * self.retries()
             + self.besides;
-        used + usage::START * (used.deliver * STARTS)
+        let sends = Usage { queue: self.further_sends() * self.notifications, ..Usage::NONE };
+        used + sends + usage::START * (used.deliver * STARTS)
     }
 
     fn stored_gb(&self) -> f64 {
@@ -240,6 +249,9 @@ mod tests {
         // 3 of them known to the budget, 3 and 1.5 for what was forgotten, 1 for the audit, and a start.
         assert!(is_near(of(once, "DynamoDB read units"), 8.51));
         assert!(is_near(of(Month { subscribers: 5.0, ..once }, write), 13.0));
+        // Two for each wake, and one for each ten that are sent.
+        assert!(is_near(of(Month { subscribers: 10.0, ..once }, "SQS requests"), 21.0));
+        assert!(is_near(of(Month { subscribers: 11.0, ..once }, "SQS requests"), 24.0));
         // A half, a quarter and so on, twelve of them.
         let retries = 1.0 - 0.5_f64.powi(12);
         let half = of(Month { failure_rate: 0.5, ..once }, write);

@@ -23,9 +23,6 @@ const LANES_AT_ONCE: f64 = relay::fanout::LANES_AT_ONCE as f64;
 const CALLS: f64 = 6.0;
 const CALLS_OF_LANE: f64 = 2.0;
 
-/// Wakes of one event that one call sends.
-const WAKES_TOGETHER: f64 = relay::queue::BATCH_MAX as f64;
-
 /// What comes in, and where to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traffic {
@@ -126,7 +123,7 @@ impl Traffic {
     /// What fanout takes for so many events. Orders go side by side.
     fn fanout_seconds(&self, events: f64) -> f64 {
         let lanes = (self.fan_out / LANES_AT_ONCE).ceil();
-        let sends = (self.fan_out / WAKES_TOGETHER).ceil();
+        let sends = (self.fan_out / bill::WAKES_TOGETHER).ceil();
         let calls = CALLS + CALLS_OF_LANE * lanes + sends;
         (bill::WORK_MS * events + bill::CALL_MS * calls) / 1_000.0
     }
