@@ -3,8 +3,8 @@
     aws.py --emulator PYTHON --sam SAM --hookline PATH --template BUILT --architecture x86_64|arm64
 
 `PYTHON` is the interpreter of an environment with MiniStack; `BUILT` is what `sam build` wrote. Follows notifications
-from API Gateway to an endpoint, through retries, parking, dead letters and the inbox, takes each permission from each
-role in turn, and removes it all again. One line for each check; the last counts them.
+from API Gateway to an endpoint, through retries, parking, dead letters, a replay and the inbox, takes each permission
+from each role in turn, and removes it all again. One line for each check; the last counts them.
 """
 
 import argparse
@@ -63,6 +63,26 @@ def dead_letters(roads: Roads):
     [again] = roads.endpoint.taken("dead", order)
     roads.report.same("it says that it is made again", again.headers.get("hookline-replay"), "true")
     roads.report.same("nothing is dead any more", roads.stack.of_tenant("GET", "/deliveries/dead")["items"], [])
+
+
+def replay(roads: Roads):
+    """Of two states of one order, the second of which waits for the first again."""
+    order = roads.order()
+    subscription = roads.stack.subscribe(roads.endpoint, "again", order_type="orders")
+    roads.tell("orders", order, "SUBMITTED", "COMPLETE")
+    roads.arrives("again", order, "SUBMITTED", "COMPLETE")
+    wanted = {"from": "2026-01-01T00:00:00Z", "order_id": order, "subscription": subscription}
+    asked = roads.stack.of_tenant("POST", "/replays", wanted)
+    roads.settle_jobs()
+    roads.minute()
+    done = roads.stack.of_tenant("GET", f"/replays/{asked['id']}")
+    roads.report.same("a replay makes again", (done["count"], "done_at" in done), (2, True))
+    for delivery in roads.parked():
+        roads.make_due(delivery, 0)
+    roads.minute()
+    roads.arrives("again", order, *["SUBMITTED", "COMPLETE"] * 2)
+    told = [one.headers.get("hookline-replay") for one in roads.endpoint.taken("again", order)]
+    roads.report.same("the second time they say so", told, [None, None, "true", "true"])
 
 
 def parking(roads: Roads):
@@ -187,7 +207,7 @@ def torn_down(stack: Stack, report: Report):
 def whole(roads: Roads, options: argparse.Namespace):
     roads.stack.deploy(options.template)
     roads.stack.populate()
-    for check in (order_retries_and_signatures, dead_letters, parking, inbox, quarantine, metrics, ledger):
+    for check in (order_retries_and_signatures, dead_letters, replay, parking, inbox, quarantine, metrics, ledger):
         check(roads)
     permissions.Sweep(roads).run()
     given_back = sum(roads.stack.metrics()["GivenBack"])

@@ -171,8 +171,8 @@ class Sweep:
         # `recover` leaves to the stream what came in within the last hour.
         long_ago = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 2 * 3_600))
         for order in self.missing():
-            for event in self.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#"):
-                self.put({**event, "received_at": {"S": long_ago}})
+            for event in self.roads.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#"):
+                self.roads.put({**event, "received_at": {"S": long_ago}})
         since = ("--since", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 86_400)))
         outputs = self.stack.outputs
         self.stack.command("recover", "--table", outputs["TableName"], "--wake-queue", outputs["WakeQueueUrl"], *since)
@@ -294,14 +294,14 @@ class Sweep:
         # Back to a minute before the last two o'clock, and half a day before that.
         ago = int(time.time() - 2 * 3_600) % 86_400 + 60
         yesterday = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - ago - 14 * 3_600))
-        [*_, event] = self.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#")
-        [entry, *_] = [one for one in self.items(f"TENANT#{TENANT}#FEED") if one["subject"]["S"] == order]
+        [*_, event] = self.roads.items(f"ORDER#{ACCOUNT}#{order}", "EVENT#")
+        [entry, *_] = [one for one in self.roads.items(f"TENANT#{TENANT}#FEED") if one["subject"]["S"] == order]
         digest = entry["sk"]["S"].split("#")[1]
-        self.put({**event, "received_at": {"S": yesterday}})
+        self.roads.put({**event, "received_at": {"S": yesterday}})
         listed = {**entry, "received_at": {"S": yesterday}, "sk": {"S": f"{yesterday}#{digest}"}}
-        self.put(listed)
+        self.roads.put(listed)
         self.roads.minute(ago)
-        self.put(event)
+        self.roads.put(event)
         self.table.delete_item(TableName=self.name, Key={"pk": listed["pk"], "sk": listed["sk"]})
 
     def let_go_of_what_was_held(self):
@@ -314,10 +314,7 @@ class Sweep:
         held = f"HELD#{self.failing['parked']}"
         until("it is held", ASKED_SECONDS_MAX, lambda: held in self.roads.at_rest().values())
         self.stack.of_tenant("PUT", path, wanted)
-        for job in self.items("JOBS"):
-            # By now every function goes by what it is.
-            long_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
-            self.put({**job, "asked_at": {"S": long_ago}})
+        self.roads.settle_jobs()
         # The last look is a run of its own.
         until("it is let go", ASKED_SECONDS_MAX, lambda: self.roads.minute() or self.refused())
 
@@ -328,20 +325,6 @@ class Sweep:
         # As if it had never been asked.
         self.table.delete_item(TableName=self.name, Key={"pk": {"S": "RECONCILE"}, "sk": {"S": ACCOUNT}})
         self.roads.minute()
-
-    # The items of a partition, as DynamoDB writes them.
-
-    def items(self, partition: str, prefix: str = "") -> list[dict]:
-        values = {":pk": {"S": partition}}
-        condition = "pk = :pk"
-        if prefix:
-            values[":sk"] = {"S": prefix}
-            condition += " AND begins_with(sk, :sk)"
-        asked = {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
-        return self.table.query(TableName=self.name, **asked)["Items"]
-
-    def put(self, item: dict):
-        self.table.put_item(TableName=self.name, Item=item)
 
     def read(self):
         self.stack.answer("GET", "/relay/v1/tenants")
@@ -368,12 +351,12 @@ class Sweep:
 
     def subscribe_first(self):
         """As when nobody has ever had a secret."""
-        keys = self.items("VAULT")
+        keys = self.roads.items("VAULT")
         for item in keys:
             self.table.delete_item(TableName=self.name, Key={"pk": item["pk"], "sk": item["sk"]})
         self.stack.answer("POST", f"{OF_TENANT}/subscriptions", {"url": f"{self.endpoint.url}none"})
         for item in keys:
-            self.put(item)
+            self.roads.put(item)
 
     DEEDS = {
         "ingest": order,

@@ -140,12 +140,31 @@ class Roads:
         }
         item = self.table.get_item(**whose)["Item"]
         changed = {name: {"S": value} for name, value in changed.items() if name in item}
-        self.table.put_item(TableName=whose["TableName"], Item={**item, **changed})
+        self.put({**item, **changed})
 
     def minute(self, ago: int = 120):
         """Has `schedule` do what it would have done in the last minutes; it was late."""
         through = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(time.time() - ago))
-        cursor = {"pk": {"S": "SCHEDULE"}, "sk": {"S": "DUE"}, "v": {"N": "1"}, "through": {"S": through}}
-        self.table.put_item(TableName=self.stack.outputs["TableName"], Item=cursor)
+        self.put({"pk": {"S": "SCHEDULE"}, "sk": {"S": "DUE"}, "v": {"N": "1"}, "through": {"S": through}})
         function = f"{self.stack.NAME}-schedule:live"
         self.stack.emulator.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+
+    def settle_jobs(self):
+        """Does what minutes would do: by now every function goes by what was so when a job was asked for."""
+        long_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
+        for job in self.items("JOBS"):
+            self.put({**job, "asked_at": {"S": long_ago}})
+
+    # The items of a partition, as DynamoDB writes them.
+
+    def items(self, partition: str, prefix: str = "") -> list[dict]:
+        values = {":pk": {"S": partition}}
+        condition = "pk = :pk"
+        if prefix:
+            values[":sk"] = {"S": prefix}
+            condition += " AND begins_with(sk, :sk)"
+        asked = {"KeyConditionExpression": condition, "ExpressionAttributeValues": values}
+        return self.table.query(TableName=self.stack.outputs["TableName"], **asked)["Items"]
+
+    def put(self, item: dict):
+        self.table.put_item(TableName=self.stack.outputs["TableName"], Item=item)
