@@ -1,17 +1,20 @@
 //! Runs a world in the background, behind a listener, until it is told to stop.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use relay::fanout;
+use simulator::aws::Record;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::world::{ASIDE, INBOX, WAKES, World};
+use crate::world::{self, ASIDE, INBOX, WAKES, World};
 
 /// Wakes worked on at once. Each holds a connection at most, and an endpoint that hangs holds one
 /// for the time limit of a POST.
@@ -27,6 +30,9 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
 
 /// What has expired is dropped as often. It reads the whole table; DynamoDB takes days.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Shards of the stream, which are fanned out side by side: one for each core that a laptop has to spare.
+const SHARDS: usize = 4;
 
 /// Before a stream batch that failed is given again.
 const STREAM_PAUSE: Duration = Duration::from_millis(200);
@@ -76,11 +82,35 @@ async fn fan_out(world: World, stopped: watch::Receiver<bool>) {
     let first = || world.aws.stream().first();
     while unless(&stopped, world.aws.stream().ready()).await {
         let before = first();
-        world.fan_out_batch().await;
+        fan_out_batch(&world).await;
         if before.is_some() && before == first() {
             pause(STREAM_PAUSE).await;
         }
     }
+}
+
+/// Gives fanout one batch of the stream: what belongs to one partition one after the other, and shards side by
+/// side.
+async fn fan_out_batch(world: &World) {
+    let batch = world.stream_batch();
+    let Some(last) = batch.last().map(|record| record.sequence) else { return };
+    let mut shards: [Vec<Record>; SHARDS] = Default::default();
+    for record in batch {
+        shards[shard_of(&record)].push(record);
+    }
+    let mut running = JoinSet::new();
+    for shard in shards.into_iter().filter(|shard| !shard.is_empty()) {
+        let (fanout, records) = (world.fanout.clone(), world::records(shard));
+        running.spawn(async move { fanout::batch(&fanout, records).await });
+    }
+    let failed = running.join_all().await.concat();
+    world.finish_batch(last, &failed);
+}
+
+fn shard_of(record: &Record) -> usize {
+    let mut hasher = DefaultHasher::new();
+    record.image["pk"].hash(&mut hasher);
+    usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default()
 }
 
 async fn take_in(world: World, stopped: watch::Receiver<bool>) {

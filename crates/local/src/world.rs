@@ -170,20 +170,24 @@ impl World {
 
     /// Gives fanout one batch of the stream; answers how many records there were.
     pub async fn fan_out_batch(&self) -> usize {
-        let batch = self.aws.stream().batch(STREAM_BATCH);
-        let Some(last) = batch.last().map(|record| record.sequence) else {
-            return 0;
-        };
+        let batch = self.stream_batch();
+        let Some(last) = batch.last().map(|record| record.sequence) else { return 0 };
         let count = batch.len();
-        let records = batch.into_iter().map(|record| Record {
-            sequence: record.sequence.to_string(),
-            image: serde_json::from_value(record.image).unwrap_or_default(),
-        });
-        let failed = fanout::batch(&self.fanout, records.collect()).await;
-        // As Lambda does: all from the first failed record on is given again.
+        let failed = fanout::batch(&self.fanout, records(batch)).await;
+        self.finish_batch(last, &failed);
+        count
+    }
+
+    /// What the stream has for one run of fanout.
+    pub(crate) fn stream_batch(&self) -> Vec<simulator::aws::Record> {
+        self.aws.stream().batch(STREAM_BATCH)
+    }
+
+    /// Goes on after the batch that ends with `last`. As Lambda does: all from the first failed record on
+    /// is given again.
+    pub(crate) fn finish_batch(&self, last: u64, failed: &[String]) {
         let first_failed = failed.iter().filter_map(|sequence| sequence.parse::<u64>().ok()).min();
         self.aws.stream().finish(first_failed.map_or(last, |failed| failed.saturating_sub(1)));
-        count
     }
 
     /// Takes up to `max` wakes off one of their queues.
@@ -250,6 +254,15 @@ impl World {
             }
         }
     }
+}
+
+/// Records of the stream as Lambda gives them to fanout.
+pub(crate) fn records(batch: Vec<simulator::aws::Record>) -> Vec<Record> {
+    let record = |record: simulator::aws::Record| Record {
+        sequence: record.sequence.to_string(),
+        image: serde_json::from_value(record.image).unwrap_or_default(),
+    };
+    batch.into_iter().map(record).collect()
 }
 
 /// Where a relay on one machine delivers to besides public addresses: that machine.
