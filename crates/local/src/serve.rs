@@ -1,20 +1,18 @@
 //! Runs a world in the background, behind a listener, until it is told to stop.
 
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use relay::fanout;
-use simulator::aws::Record;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::world::{self, ASIDE, INBOX, WAKES, World};
+use crate::world::{ASIDE, INBOX, WAKES, World};
 
 /// Wakes worked on at once. Each holds a connection at most, and an endpoint that hangs holds one
 /// for the time limit of a POST.
@@ -30,9 +28,6 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
 
 /// What has expired is dropped as often. It reads the whole table; DynamoDB takes days.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
-
-/// Shards of the stream, which are fanned out side by side: one for each core that a laptop has to spare.
-const SHARDS: usize = 4;
 
 /// Before a stream batch that failed is given again.
 const STREAM_PAUSE: Duration = Duration::from_millis(200);
@@ -89,28 +84,25 @@ async fn fan_out(world: World, stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Gives fanout one batch of the stream: what belongs to one partition one after the other, and shards side by
-/// side.
+/// Gives fanout one batch of the stream, each shard on whichever thread is free.
 async fn fan_out_batch(world: &World) {
-    let batch = world.stream_batch();
-    let Some(last) = batch.last().map(|record| record.sequence) else { return };
-    let mut shards: [Vec<Record>; SHARDS] = Default::default();
-    for record in batch {
-        shards[shard_of(&record)].push(record);
-    }
+    let Some(batch) = world.stream_batch() else { return };
     let mut running = JoinSet::new();
-    for shard in shards.into_iter().filter(|shard| !shard.is_empty()) {
-        let (fanout, records) = (world.fanout.clone(), world::records(shard));
-        running.spawn(async move { fanout::batch(&fanout, records).await });
+    for shard in batch.shards {
+        let fanout = world.fanout.clone();
+        running.spawn(async move { fanout::batch(&fanout, shard).await });
     }
-    let failed = running.join_all().await.concat();
-    world.finish_batch(last, &failed);
-}
-
-fn shard_of(record: &Record) -> usize {
-    let mut hasher = DefaultHasher::new();
-    record.image["pk"].hash(&mut hasher);
-    usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default()
+    let mut failed = Vec::new();
+    while let Some(done) = running.join_next().await {
+        match done {
+            Ok(of_shard) => failed.extend(of_shard),
+            Err(error) => {
+                tracing::error!(?error, "fanning out broke off, and the batch is given again");
+                return;
+            }
+        }
+    }
+    world.finish_batch(batch.last, &failed);
 }
 
 async fn take_in(world: World, stopped: watch::Receiver<bool>) {

@@ -1,5 +1,6 @@
 //! The functions, the table and the queues, and Lambda's pollers one batch at a time.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use relay::store::key::{EVENT_PREFIX, SNAPSHOT_PREFIX};
 use relay::subscriptions::Subscriptions;
 use relay::vault::Vault;
 use relay::{Clock, Dice, queue};
+use serde_json::Value;
 use simulator::aws::{Aws, Message, QueueSettings};
 
 use crate::table;
@@ -52,6 +54,9 @@ pub const RUN_TIME: SignedDuration = SignedDuration::from_secs(60);
 /// Records that one run of fanout gets, as in template.yaml.
 pub const STREAM_BATCH: usize = 25;
 
+/// Shards of the stream: as many as a new table has on AWS.
+const SHARDS: usize = 4;
+
 /// The SDK's own wait before it repeats a call: there is no network between us and this AWS.
 const RETRY_BACKOFF: Duration = Duration::from_millis(1);
 
@@ -73,6 +78,15 @@ pub struct World {
     pub deliver: Deliver,
     pub schedule: Schedule,
     pub api: Api,
+}
+
+/// Records of the stream, by shard.
+pub(crate) struct Batch {
+    /// Those that have records.
+    pub(crate) shards: Vec<Vec<Record>>,
+    /// The sequence of the last record.
+    pub(crate) last: u64,
+    count: usize,
 }
 
 impl World {
@@ -170,21 +184,28 @@ impl World {
 
     /// Gives fanout one batch of the stream; answers how many records there were.
     pub async fn fan_out_batch(&self) -> usize {
-        let batch = self.stream_batch();
-        let Some(last) = batch.last().map(|record| record.sequence) else { return 0 };
-        let count = batch.len();
-        let failed = fanout::batch(&self.fanout, records(batch)).await;
-        self.finish_batch(last, &failed);
-        count
+        let Some(batch) = self.stream_batch() else { return 0 };
+        let shards = batch.shards.into_iter().map(|shard| fanout::batch(&self.fanout, shard));
+        let failed = futures::future::join_all(shards).await.concat();
+        self.finish_batch(batch.last, &failed);
+        batch.count
     }
 
-    /// What the stream has for one run of fanout.
-    pub(crate) fn stream_batch(&self) -> Vec<simulator::aws::Record> {
-        self.aws.stream().batch(STREAM_BATCH)
+    /// What the stream has for one run of fanout for each shard.
+    pub(crate) fn stream_batch(&self) -> Option<Batch> {
+        let records = self.aws.stream().batch(STREAM_BATCH);
+        let (last, count) = (records.last()?.sequence, records.len());
+        let mut shards: [Vec<Record>; SHARDS] = Default::default();
+        for record in records {
+            let shard = &mut shards[shard_of(&record.image["pk"])];
+            let image = serde_json::from_value(record.image).unwrap_or_default();
+            shard.push(Record { sequence: record.sequence.to_string(), image });
+        }
+        let shards = shards.into_iter().filter(|shard| !shard.is_empty()).collect();
+        Some(Batch { shards, last, count })
     }
 
-    /// Goes on after the batch that ends with `last`. As Lambda does: all from the first failed record on
-    /// is given again.
+    /// Goes on after a batch that ended with `last`; as Lambda does, from the first failed record on.
     pub(crate) fn finish_batch(&self, last: u64, failed: &[String]) {
         let first_failed = failed.iter().filter_map(|sequence| sequence.parse::<u64>().ok()).min();
         self.aws.stream().finish(first_failed.map_or(last, |failed| failed.saturating_sub(1)));
@@ -256,13 +277,11 @@ impl World {
     }
 }
 
-/// Records of the stream as Lambda gives them to fanout.
-pub(crate) fn records(batch: Vec<simulator::aws::Record>) -> Vec<Record> {
-    let record = |record: simulator::aws::Record| Record {
-        sequence: record.sequence.to_string(),
-        image: serde_json::from_value(record.image).unwrap_or_default(),
-    };
-    batch.into_iter().map(record).collect()
+/// Records of one partition are in one shard.
+fn shard_of(partition: &Value) -> usize {
+    let mut hasher = DefaultHasher::new();
+    partition.hash(&mut hasher);
+    usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default()
 }
 
 /// Where a relay on one machine delivers to besides public addresses: that machine.

@@ -5,10 +5,10 @@ use domain::subscription::{Callback, Credentials, Format, Target, Topic};
 use domain::upstream::Rule;
 use jiff::SignedDuration;
 use relay::setup::{self, Wanted};
-use simulator::aws::Units;
+use simulator::aws::{Fault, Units};
 use simulator::endpoint::{Answer, Endpoint};
 
-use crate::stage::{ORDER, Stage, TENANT, header, start, state, successes, text_of};
+use crate::stage::{ORDER, Stage, TENANT, header, of, start, state, successes, text_of};
 
 #[tokio::test]
 async fn a_notification_arrives_signed_in_the_tenants_own_words() {
@@ -311,6 +311,30 @@ async fn an_endpoint_that_is_not_there_is_a_failed_attempt_like_any_other() {
         let attempt = items[0]["attempts"].as_l().unwrap()[0].as_m().unwrap();
         assert_eq!(attempt["error"].as_s().unwrap(), class, "{url}");
     }
+}
+
+#[tokio::test]
+async fn orders_that_are_fanned_out_side_by_side_keep_their_order() {
+    let stage = Stage::new(0, None).await;
+    let states = ["SUBMITTED", "FOC", "COMPLETE"];
+    // So many that each state of an order has another place among four.
+    let orders: Vec<String> = (1..=7).map(|nth| format!("order-{nth}")).collect();
+    for (second, status) in (1..).zip(states) {
+        for order in &orders {
+            stage.post_accepted(&of(order, status, second)).await;
+        }
+    }
+    // Some records fail amid the others, although the SDK repeats their calls.
+    stage.aws.reset_calls();
+    stage.aws.inject(|call| (20..60).contains(&call.number).then_some(Fault::Refuse));
+    assert_eq!(stage.world.fan_out_batch().await, 21);
+    assert!(stage.aws.stream().first().is_some(), "what failed is given again");
+    stage.aws.heal();
+    stage.run_for(SignedDuration::from_secs(5)).await;
+    for order in &orders {
+        assert_eq!(stage.told_where(|one| text_of(one, "OrderId") == *order), states, "{order}");
+    }
+    assert_eq!(successes(&stage.endpoint).into_values().collect::<Vec<_>>(), [1; 21]);
 }
 
 #[tokio::test]
