@@ -46,6 +46,9 @@ pub const NOTIFICATION: Usage =
 pub const DELIVERY: Usage =
     Usage { write: 2.0, read: 2.5, queue: 2.0, deliver: 1.0, ..Usage::NONE };
 
+/// More for a notification with more subscribers than one request sends wakes for, for each further request.
+pub const FURTHER_SEND: Usage = Usage { queue: 1.0, ..Usage::NONE };
+
 /// The first attempt of a delivery fails, and the second succeeds. A further retry costs at most as
 /// much, one that waits in the table too.
 pub const RETRY: Usage = Usage { write: 5.0, read: 1.5, queue: 3.0, deliver: 1.0, ..Usage::NONE };

@@ -115,9 +115,10 @@ impl Month {
         self.deliveries() * share
     }
 
-    /// Requests by which the wakes of one notification are sent, after the first.
+    /// Requests after the first by which the wakes of the notifications are sent, if each has as many
+    /// subscribers. Where some have more and some fewer it is up to one less for each.
     fn further_sends(&self) -> f64 {
-        ((self.subscribers / WAKES_TOGETHER).ceil() - 1.0).max(0.0)
+        ((self.subscribers / WAKES_TOGETHER).ceil() - 1.0).max(0.0) * self.notifications
     }
 
     /// What comes of the notifications, as if no function remembered anything.
@@ -130,8 +131,7 @@ impl Month {
             + delivery * self.deliveries()
             + retry * self.retries()
             + self.besides;
-        let sends = Usage { queue: self.further_sends() * self.notifications, ..Usage::NONE };
-        used + sends + usage::START * (used.deliver * STARTS)
+        used + usage::FURTHER_SEND * self.further_sends() + usage::START * (used.deliver * STARTS)
     }
 
     fn stored_gb(&self) -> f64 {
@@ -150,6 +150,7 @@ impl Month {
         let others = used.invocations() - used.ingest - used.schedule;
         let rest = FANOUT_MS * used.fanout
             + FANOUT_DELIVERY_MS * self.deliveries()
+            + CALL_MS * self.further_sends()
             + (DELIVER_MS + self.endpoint_ms) * (used.deliver - self.besides.deliver)
             + PASS_ON_MS * self.besides.deliver
             + SCHEDULE_MS * used.schedule

@@ -64,6 +64,14 @@ async fn five_subscribers_stay_within_the_budget() {
 }
 
 #[tokio::test]
+async fn the_wakes_of_eleven_subscribers_take_a_second_request() {
+    let mut relay = Relay::new(11, 0).await;
+    relay.deliver_one().await;
+    let expected = usage::NOTIFICATION + usage::FURTHER_SEND + usage::DELIVERY * 11.0;
+    same("eleven subscribers", relay.used(), expected);
+}
+
+#[tokio::test]
 async fn one_retry_stays_within_the_budget() {
     let mut relay = Relay::new(1, 1).await;
     relay.deliver_one().await;
