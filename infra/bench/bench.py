@@ -10,7 +10,9 @@ because it is slow: it fails only when something does not arrive.
 What the steps `counts` and `bench_functions` have printed becomes part of the table.
 
 A peer is another relay, started by hand and told to deliver to the endpoint that is named at the start. FILE is JSON:
-`{"name", "url", "headers": [[name, value]], "body": text with {n} and {time}, "pids": [process ids]}`.
+`{"name", "url", "url_of_five", "headers": [[name, value]], "body", "pids": [process ids]}`. In path, headers and body
+`{n}` stands for the message's mark, which the delivery has to have in it, and `{time}` for a time. What is posted to
+`url_of_five`, which may be missing, is delivered five times.
 """
 
 import argparse
@@ -37,9 +39,16 @@ def peer_rows(options: argparse.Namespace, loader: Loader):
     """The same figures of another relay, in the same run."""
     given = json.loads(pathlib.Path(options.peer).read_text())
     input(f"{given['name']} is to deliver to {loader.endpoint}. Enter when it does: ")
-    target = relay.Target(loader, given["url"], given["headers"], given["body"], given["pids"])
-    for part, what, value, beside in relay.speed(target, options.seconds):
-        yield given["name"], what, value, beside
+
+    def target(url: str) -> relay.Target:
+        return relay.Target(loader, url, given["headers"], given["body"], given["pids"])
+
+    rows = [*relay.speed(target(given["url"]), options.seconds)]
+    if "url_of_five" in given:
+        rows += relay.wide(target(given["url_of_five"]), options.seconds)
+    # The goals are ours.
+    for _, what, value, _ in rows:
+        yield given["name"], what, value, ""
 
 
 def count_rows(text: str):

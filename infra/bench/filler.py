@@ -5,6 +5,7 @@ import sqlite3
 
 TABLE = '"hookline"'
 DUE = '"hookline::gsi::due"'
+STANDING = '"hookline::gsi::standing"'
 
 
 class Filler:

@@ -1,9 +1,9 @@
-"""Whether one tenant notices that another's endpoint hangs while very much waits for it."""
+"""Whether one tenant notices that another's endpoint hangs while very much waits for it: two relays in turns."""
 
 import time
 
 from loader import Loader
-from relay import KNOWN_SECONDS, Relay, body, whole
+from relay import KNOWN_SECONDS, Relay, body, in_turns, whole
 
 PENDING = 50_000
 NEIGHBOUR = "5500002"
@@ -12,25 +12,37 @@ SECONDS_MAX = 300
 
 
 def rows(options, loader: Loader):
-    relay = Relay(options.hookline, loader, options.folder)
+    relays = [Relay(options.hookline, loader, options.folder / name) for name in ("alone", "beside")]
     try:
-        relay.call("POST", "/tenants", {"id": NEIGHBOUR})
-        relay.subscribe(f"{loader.endpoint}hang", NEIGHBOUR)
-        account, tenant = relay.made["upstream"]["account"], relay.made["tenant"]["account"]
-        rules = [{"prefix": "neighbour", "tenant": NEIGHBOUR}]
-        relay.call("PUT", f"/upstreams/{account}", {"rules": rules, "default_tenant": tenant})
+        for relay in relays:
+            share(relay, loader)
         time.sleep(KNOWN_SECONDS)
-        relay.target.run(seconds=2)
-        alone = relay.target.at_100(options.seconds)
-        whole(alone)
-        pend(relay)
-        beside = relay.target.at_100(options.seconds)
-        whole(beside)
+        for relay in relays:
+            relay.target.run(seconds=2)
+        pend(relays[1])
+        alone, beside = in_turns(lambda relay: p99(relay, options.seconds), *relays)
     finally:
-        relay.dev.kill()
-    one, other = (figures["delivery"]["p99"] for figures in (alone, beside))
+        for relay in relays:
+            relay.dev.kill()
+    one, other = alone["p99"], beside["p99"]
     yield "isolation", "at 100/s, p99 alone", f"{one:.1f} ms", ""
-    yield "isolation", f"beside {PENDING:,} pending for an endpoint that hangs", f"{other:.1f} ms, {other / one:.2f} x", "<= 1.2 x"
+    what = f"beside {PENDING:,} pending for an endpoint that hangs"
+    yield "isolation", what, f"{other:.1f} ms, {other / one:.2f} x", "<= 1.2 x"
+
+
+def share(relay: Relay, loader: Loader):
+    """Gives the upstream a second tenant, whose endpoint hangs."""
+    relay.call("POST", "/tenants", {"id": NEIGHBOUR})
+    relay.subscribe(f"{loader.endpoint}hang", NEIGHBOUR)
+    account, tenant = relay.made["upstream"]["account"], relay.made["tenant"]["account"]
+    rules = [{"prefix": "neighbour", "tenant": NEIGHBOUR}]
+    relay.call("PUT", f"/upstreams/{account}", {"rules": rules, "default_tenant": tenant})
+
+
+def p99(relay: Relay, seconds: float) -> dict[str, float]:
+    figures = relay.target.at_100(seconds)
+    whole(figures)
+    return {"p99": figures["delivery"]["p99"]}
 
 
 def pend(relay: Relay):

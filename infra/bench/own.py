@@ -61,8 +61,8 @@ def instructions(options, loader: Loader) -> tuple[float, float]:
     embedded = 0
     for pattern in EMBEDDED:
         lines = re.findall(rf"^ *([\d,]+) .*{pattern}(?:[^:'].*)?$", text, re.MULTILINE)
+        assert lines, f"the program has no function {pattern}"
         embedded += sum(map(count, lines))
-    assert embedded, "the program's functions have no names"
     return total / counted["accepted"], embedded / total
 
 

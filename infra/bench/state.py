@@ -1,14 +1,14 @@
-"""Fills the table of `hookline dev`, while it is stopped, with copies of what the relay itself has written.
+"""Whether a large table makes a relay slower: two of them in turns, with an empty table and with one that was filled.
 
-Through its front door a million events take an hour. So the relay writes one of each, and its rows are multiplied in
-the database: new names and keys, the same shapes.
+Through its front door a million events take an hour. So a relay writes one of each, and while it is stopped its rows
+are multiplied in the database: new names and keys, the same shapes.
 """
 
 import time
 
-from filler import DUE, Filler
+from filler import DUE, STANDING, Filler
 from loader import Loader
-from relay import KNOWN_SECONDS, OPEN_CONNECTIONS, Relay, body, starts_ms, stored, whole
+from relay import KNOWN_SECONDS, OPEN_CONNECTIONS, Relay, body, in_turns, starts_ms, stored, whole
 
 EVENTS = 1_000_000
 SUBSCRIPTIONS = 100_000
@@ -24,26 +24,27 @@ ORDER_RATE = 50
 
 
 def rows(options, loader: Loader):
-    folder = options.folder
-    relay = Relay(options.hookline, loader, folder)
+    folders = options.folder / "empty", options.folder / "full"
+    relays = [Relay(options.hookline, loader, folder) for folder in folders]
     try:
-        seed(relay)
-        relay.target.run(seconds=2)
-        empty = figures(relay, options.seconds)
-        relay.dev.stop()
-        empty[START] = starts_ms(options.hookline, loader, folder)
-        filler = Filler(folder)
+        for relay in relays:
+            seed(relay)
+        relays[1].dev.stop()
+        filler = Filler(folders[1])
         fill(filler)
-        value = f"{filler.count():,} items, {stored(folder) / 1e9:.1f} GB"
+        value = f"{filler.count():,} items, {stored(folders[1]) / 1e9:.1f} GB"
         filler.close()
         yield "state", "1M events, 100k subscriptions, 100k parked, 10k in an order", value, ""
-        relay = Relay(options.hookline, loader, folder, relay.made)
-        relay.target.run(seconds=2)
-        full = figures(relay, options.seconds)
-        relay.dev.stop()
-        full[START] = starts_ms(options.hookline, loader, folder)
+        relays[1] = Relay(options.hookline, loader, folders[1], relays[1].made)
+        for relay in relays:
+            relay.target.run(seconds=2)
+        empty, full = in_turns(lambda relay: figures(relay, options.seconds / 2), *relays)
+        for relay, folder, side in zip(relays, folders, (empty, full)):
+            relay.dev.stop()
+            side[START] = starts_ms(options.hookline, loader, folder)
     finally:
-        relay.dev.kill()
+        for relay in relays:
+            relay.dev.kill()
     for what, before in empty.items():
         ratio = full[what] / before
         # Of a speed, the other way round.
@@ -94,7 +95,8 @@ def fill(filler: Filler):
     _, digest = hashes[LATER]
     later = {LATER: "printf('later-%08d', n)", digest: "printf('b%031x', n)"}
     filler.copy(later, PARKED)
-    assert filler.copy(later, PARKED, DUE) == PARKED, "nothing was parked"
+    for index in (DUE, STANDING):
+        assert filler.copy(later, PARKED, index) == PARKED, f"nothing was parked in {index}"
 
     subscription = filler.subscription(WANTED)
     wanted = {WANTED: "printf('wanted-%08d', n)", subscription: "printf('%08x-0000-4000-8000-000000000000', n)"}

@@ -28,7 +28,8 @@ const MESSAGES_MAX: usize = 1_000_000;
 /// How often it is looked whether everything has arrived.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// One run.
+/// One run. In path, headers and body `{n}` becomes the marker, `{time}` a time that rises by a millisecond
+/// each.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Run {
@@ -36,7 +37,7 @@ struct Run {
     url: String,
     #[serde(default)]
     headers: Vec<(String, String)>,
-    /// What to post. `{n}` becomes the marker, `{time}` a time that rises by a millisecond each.
+    /// What to post.
     body: String,
     /// Messages a second, whatever the answers; without it, as many as the connections take.
     rate: Option<f64>,

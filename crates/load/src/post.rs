@@ -140,14 +140,14 @@ impl Target {
 
     fn request(&self, number: usize) -> anyhow::Result<Request<Full<Bytes>>> {
         let time = self.first_time + SignedDuration::from_millis(i64::try_from(number)?);
-        let body = self.body.replace("{n}", &marker(number)).replace("{time}", &written(time));
-        let mut request =
-            Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
-                .header("host", self.address.to_string());
+        let (marker, time) = (marker(number), written(time));
+        let fill = |text: &str| text.replace("{n}", &marker).replace("{time}", &time);
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::post(fill(path)).header("host", self.address.to_string());
         for (name, value) in &self.headers {
-            request = request.header(name, value);
+            request = request.header(name, fill(value));
         }
-        Ok(request.body(Full::from(body))?)
+        Ok(request.body(Full::from(fill(&self.body)))?)
     }
 }
 
