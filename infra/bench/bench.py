@@ -26,7 +26,7 @@ import isolation
 import own
 import relay
 import state
-from loader import Loader
+from loader import Loader, processor_time
 
 # How a step's own table begins, in lines that tell of something.
 COUNT = re.compile(r"^(?:ok  |FAIL) (?P<what>.+?) +(?P<kept>[\d.-]+) +(?P<now>[\d.-]+) +(?P<off>\S+%)$", re.MULTILINE)
@@ -82,6 +82,7 @@ def main() -> int:
     arguments.add_argument("--endpoint", default="127.0.0.1:0", help="where the load's endpoint listens")
     options = arguments.parse_args()
     loader = Loader(options.load, options.endpoint)
+    whole, taken = processor_time()
     rows = []
     for printed, read in ((options.counts, count_rows), (options.functions, function_rows)):
         rows += read(pathlib.Path(printed).read_text()) if printed else []
@@ -95,6 +96,9 @@ def main() -> int:
                     rows.append(one)
     finally:
         loader.end()
+    now, taken_now = processor_time()
+    share = (taken_now - taken) / (now - whole)
+    rows.append(("machine", "processor time that others on the host took", f"{share:.0%}", ""))
     print("The data of hookline dev: SQLite, WAL, synchronous=NORMAL; journals are not flushed.")
     print(row("part", "what", "measured", "goal, or the same without it"))
     for one in rows:
