@@ -139,8 +139,14 @@ class Roads:
             "finished_at": time.strftime(stamp, time.gmtime(time.time() - 3_600)),
         }
         item = self.table.get_item(**whose)["Item"]
-        changed = {name: {"S": value} for name, value in changed.items() if name in item}
-        self.put({**item, **changed})
+        changed = {name: value for name, value in changed.items() if name in item}
+        # Nothing else: another may be put behind it meanwhile, which is written into it.
+        self.table.update_item(
+            **whose,
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changed),
+            ExpressionAttributeNames={f"#{name}": name for name in changed},
+            ExpressionAttributeValues={f":{name}": {"S": value} for name, value in changed.items()},
+        )
 
     def minute(self, ago: int = 120):
         """Has `schedule` do what it would have done in the last minutes; it was late."""
