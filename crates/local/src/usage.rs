@@ -81,6 +81,13 @@ pub const MINUTE: Usage = Usage { write: 1.0, read: 6.5, schedule: 1.0, ..Usage:
 /// More for a day: the audit of nothing, with one tenant.
 pub const AUDIT: Usage = Usage { write: 2.0, read: 2.0, ..Usage::NONE };
 
+/// Calls that fanout makes for an event before its lanes, one after the other, when it has to read what it
+/// remembers.
+pub const FANOUT_CALLS: f64 = 6.0;
+
+/// Calls that it makes for each lane. Those that send the wakes come on top.
+pub const FANOUT_CALLS_OF_LANE: f64 = 2.0;
+
 /// What AWS reckons a month to be: 730 hours.
 pub const MINUTES_A_MONTH: f64 = 43_800.0;
 

@@ -19,10 +19,6 @@ const REMEMBERED_SECONDS: f64 = relay::store::AGE_MAX.as_secs() as f64;
 /// Lanes of one event that fanout works on at once.
 const LANES_AT_ONCE: f64 = relay::fanout::LANES_AT_ONCE as f64;
 
-/// Calls of fanout before the lanes of an event, one after the other, and for each lane.
-const CALLS: f64 = 6.0;
-const CALLS_OF_LANE: f64 = 2.0;
-
 /// What comes in, and where to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traffic {
@@ -124,7 +120,7 @@ impl Traffic {
     fn fanout_seconds(&self, events: f64) -> f64 {
         let lanes = (self.fan_out / LANES_AT_ONCE).ceil();
         let sends = (self.fan_out / bill::WAKES_TOGETHER).ceil();
-        let calls = CALLS + CALLS_OF_LANE * lanes + sends;
+        let calls = usage::FANOUT_CALLS + usage::FANOUT_CALLS_OF_LANE * lanes + sends;
         (bill::WORK_MS * events + bill::CALL_MS * calls) / 1_000.0
     }
 

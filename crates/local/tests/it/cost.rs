@@ -125,6 +125,21 @@ async fn what_is_forgotten_is_read_again() {
 }
 
 #[tokio::test]
+async fn fanout_calls_as_often_as_the_plan_reckons() {
+    for subscribers in [1, 5] {
+        let mut relay = Relay::new(subscribers, 0).await;
+        relay.remembers = false;
+        relay.notify(&of("one", "FOC", 2)).await;
+        relay.reset();
+        relay.fan_out().await;
+        let lanes = usage::FANOUT_CALLS_OF_LANE * subscribers as f64;
+        let one_send = 1.0;
+        let called = relay.stage.aws.calls().len() as f64;
+        assert_eq!(called, usage::FANOUT_CALLS + lanes + one_send, "{subscribers} subscribers");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_month_stays_within_the_budget() {
     let mut relay = Relay::new(1, 0).await;
     relay.schedule_until("2026-02-03T11:00:00Z").await;
