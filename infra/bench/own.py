@@ -12,14 +12,14 @@ import subprocess
 from loader import Loader
 from relay import Relay, whole
 
-# Below these lies all that AWS would do. None of them is called by another, and all are functions in the program: what
-# is called from one place only becomes a part of its caller.
+# Below these lies all that AWS would do. None of them is called by another, and all are functions in the program.
 EMBEDDED = (
     r"simulator::aws::Aws as .*HttpConnector>::call",
-    r"local::world::World::receive_wakes",
+    r"simulator::aws::queue::Queue::receive",
     r"simulator::aws::queue::Queue::delete",
     r"simulator::aws::stream::Stream::batch",
     r"simulator::aws::stream::Stream::finish",
+    r"simulator::aws::checkpoint::checkpoint",
 )
 # Under callgrind everything takes fifty times as long.
 READY_SECONDS_MAX = 120

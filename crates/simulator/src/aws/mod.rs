@@ -1,6 +1,7 @@
 //! AWS, answered in process behind the real SDK's HTTP client: DynamoDB with the stream of its new
 //! items, SQS, and KMS. One clock; faults where a test wants them.
 
+mod checkpoint;
 mod faults;
 mod journal;
 mod kms;
@@ -27,6 +28,7 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
 
 use crate::Clock;
+use checkpoint::Checkpoints;
 use faults::Faults;
 use kms::Keys;
 use meter::Meter;
@@ -43,6 +45,8 @@ pub use stream::{Record, Stream};
 pub struct Aws(Arc<Inner>);
 
 struct Inner {
+    /// Of a folder. Ends before the database does.
+    _checkpoints: Option<Checkpoints>,
     database: Database,
     stream: Stream,
     queues: Queues,
@@ -59,7 +63,7 @@ impl Aws {
         let database = Database::memory_with_clock(Arc::new(clock.clone()))
             .context("cannot make a database in memory")?;
         let queues = Queues::new(clock.clone());
-        Ok(Aws::new(database, Stream::default(), queues, Keys::memory()?, true))
+        Ok(Aws::new(None, database, Stream::default(), queues, Keys::memory()?, true))
     }
 
     /// Keeps everything in a folder, over restarts and sudden deaths of the process, not over a loss
@@ -67,8 +71,8 @@ impl Aws {
     pub fn in_folder(folder: &Path, clock: Clock) -> anyhow::Result<Aws> {
         std::fs::create_dir_all(folder).context("cannot make the folder")?;
         let path = folder.join("table.sqlite");
-        let path = path.to_str().context("the folder's name is not UTF-8")?;
-        let database = Database::new(path).context("cannot open the database")?;
+        let name = path.to_str().context("the folder's name is not UTF-8")?;
+        let database = Database::new(name).context("cannot open the database")?;
         // What it ends with is `synchronous = NORMAL`: no write waits for the disk. The stream and the
         // queues don't either, and neither is of use without the other.
         database.disable_bulk_loading().context("cannot set up the database")?;
@@ -76,11 +80,13 @@ impl Aws {
             .context("cannot read the stream")?;
         let queues = Queues::in_folder(folder, clock.clone()).context("cannot read the queues")?;
         let keys = Keys::in_folder(folder)?;
+        let checkpoints = Checkpoints::of(&path).context("cannot open the database twice")?;
         // The database takes a clock in memory only.
-        Ok(Aws::new(database, stream, queues, keys, clock.is_system()))
+        Ok(Aws::new(Some(checkpoints), database, stream, queues, keys, clock.is_system()))
     }
 
     fn new(
+        checkpoints: Option<Checkpoints>,
         database: Database,
         stream: Stream,
         queues: Queues,
@@ -88,7 +94,16 @@ impl Aws {
         sweeps_by_clock: bool,
     ) -> Aws {
         let (faults, meter) = (Faults::default(), Meter::default());
-        Aws(Arc::new(Inner { database, stream, queues, keys, faults, meter, sweeps_by_clock }))
+        Aws(Arc::new(Inner {
+            _checkpoints: checkpoints,
+            database,
+            stream,
+            queues,
+            keys,
+            faults,
+            meter,
+            sweeps_by_clock,
+        }))
     }
 
     /// What the SDK's clients are to be configured with.
