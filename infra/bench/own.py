@@ -19,7 +19,6 @@ EMBEDDED = (
     r"simulator::aws::queue::Queue::delete",
     r"simulator::aws::stream::Stream::batch",
     r"simulator::aws::stream::Stream::finish",
-    r"simulator::aws::checkpoint::checkpoint",
 )
 # Under callgrind everything takes fifty times as long.
 READY_SECONDS_MAX = 120
@@ -39,7 +38,9 @@ def calm_cpu(options, loader: Loader) -> float:
     relay = Relay(options.hookline, loader, options.folder / "calm")
     try:
         relay.target.run(seconds=1)
-        return relay.target.at_100(options.seconds / 2)["cpu_per_1000"]
+        calm = relay.target.at_100(options.seconds / 2)
+        whole(calm)
+        return calm["cpu_per_1000"]
     finally:
         relay.dev.kill()
 

@@ -32,8 +32,9 @@ def rows(options, loader: Loader):
         relays[1].dev.stop()
         filler = Filler(folders[1])
         fill(filler)
-        value = f"{filler.count():,} items, {stored(folders[1]) / 1e9:.1f} GB"
+        items = filler.count()
         filler.close()
+        value = f"{items:,} items, {stored(folders[1]) / 1e9:.1f} GB"
         yield "state", "1M events, 100k subscriptions, 100k parked, 10k in an order", value, ""
         relays[1] = Relay(options.hookline, loader, folders[1], relays[1].made)
         for relay in relays:

@@ -1,7 +1,6 @@
 //! AWS, answered in process behind the real SDK's HTTP client: DynamoDB with the stream of its new
 //! items, SQS, and KMS. One clock; faults where a test wants them.
 
-mod checkpoint;
 mod faults;
 mod journal;
 mod kms;
@@ -14,6 +13,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,7 +28,6 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::Database;
 
 use crate::Clock;
-use checkpoint::Checkpoints;
 use faults::Faults;
 use kms::Keys;
 use meter::Meter;
@@ -45,8 +44,6 @@ pub use stream::{Record, Stream};
 pub struct Aws(Arc<Inner>);
 
 struct Inner {
-    /// Of a folder. Ends before the database does.
-    _checkpoints: Option<Checkpoints>,
     database: Database,
     stream: Stream,
     queues: Queues,
@@ -55,6 +52,8 @@ struct Inner {
     meter: Meter,
     /// Whether the database's clock is the one that was given.
     sweeps_by_clock: bool,
+    /// Of the folder, until all else here is closed.
+    _lock: Option<File>,
 }
 
 impl Aws {
@@ -67,26 +66,29 @@ impl Aws {
     }
 
     /// Keeps everything in a folder, over restarts and sudden deaths of the process, not over a loss
-    /// of power. One process at a time.
+    /// of power. An error where somebody else has it open: two would lose what they write.
     pub fn in_folder(folder: &Path, clock: Clock) -> anyhow::Result<Aws> {
         std::fs::create_dir_all(folder).context("cannot make the folder")?;
+        let lock = File::create(folder.join("lock")).context("cannot make the lock")?;
+        lock.try_lock().context("another process works in the folder")?;
         let path = folder.join("table.sqlite");
-        let name = path.to_str().context("the folder's name is not UTF-8")?;
-        let database = Database::new(name).context("cannot open the database")?;
-        // What it ends with is `synchronous = NORMAL`: no write waits for the disk. The stream and the
-        // queues don't either, and neither is of use without the other.
+        let path = path.to_str().context("the folder's name is not UTF-8")?;
+        let database = Database::new(path).context("cannot open the database")?;
+        // What it ends with is `synchronous = NORMAL`: no write waits for the disk, but for one in a
+        // thousand pages or so, which brings the log into the file. The stream and the queues don't
+        // either, and neither is of use without the other. No connection beside this one may do that:
+        // up to SQLite 3.51.2 two can lose what was committed (sqlite.org/wal.html#walresetbug).
         database.disable_bulk_loading().context("cannot set up the database")?;
         let stream = Stream::in_folder(folder, |table, key| table::item(&database, table, key))
             .context("cannot read the stream")?;
         let queues = Queues::in_folder(folder, clock.clone()).context("cannot read the queues")?;
         let keys = Keys::in_folder(folder)?;
-        let checkpoints = Checkpoints::of(&path).context("cannot open the database twice")?;
         // The database takes a clock in memory only.
-        Ok(Aws::new(Some(checkpoints), database, stream, queues, keys, clock.is_system()))
+        Ok(Aws::new(Some(lock), database, stream, queues, keys, clock.is_system()))
     }
 
     fn new(
-        checkpoints: Option<Checkpoints>,
+        lock: Option<File>,
         database: Database,
         stream: Stream,
         queues: Queues,
@@ -95,7 +97,6 @@ impl Aws {
     ) -> Aws {
         let (faults, meter) = (Faults::default(), Meter::default());
         Aws(Arc::new(Inner {
-            _checkpoints: checkpoints,
             database,
             stream,
             queues,
@@ -103,6 +104,7 @@ impl Aws {
             faults,
             meter,
             sweeps_by_clock,
+            _lock: lock,
         }))
     }
 

@@ -51,6 +51,16 @@ fn open(folder: &Path, clock: Clock) -> Aws {
 }
 
 #[test]
+fn a_folder_has_one_user_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path(), clock());
+    let error = Aws::in_folder(folder.path(), clock()).map(drop).unwrap_err();
+    assert!(format!("{error:#}").contains("another process works in the folder"), "{error:#}");
+    drop(first);
+    open(folder.path(), clock());
+}
+
+#[test]
 fn a_folder_is_not_swept_by_another_clock_than_its_own() {
     let folder = tempfile::tempdir().unwrap();
     assert!(open(folder.path(), clock()).sweep_expired().is_err());
