@@ -35,6 +35,7 @@ pub(crate) struct Figures {
     refused: usize,
     /// Accepted, and not delivered as often as it should.
     missing: usize,
+    /// Without what came more often than it should.
     delivered: usize,
     strange: usize,
     /// From the first post to the last answer, and to the last delivery.
@@ -117,7 +118,8 @@ impl Notes {
     pub(crate) fn figures(&self, fan_out: usize) -> Figures {
         let accepted: Vec<&Message> =
             self.messages.iter().filter(|one| one.accepted.is_some()).collect();
-        let delivered: usize = self.messages.iter().map(|one| one.delivered.len()).sum();
+        let delivered: usize =
+            self.messages.iter().map(|one| one.delivered.len().min(fan_out)).sum();
         let first = self.messages.first().map_or(0.0, |one| one.sent);
         let accepted_ms = last(accepted.iter().filter_map(|one| one.accepted)) - first;
         let delivered_ms =
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_complete_when_all_that_was_accepted_has_arrived() {
+    fn a_run_is_complete_when_all_that_was_accepted_has_arrived_and_a_repeat_is_none_of_it() {
         let mut notes = Notes::new(7);
         let (first, second) = (notes.sent(None), notes.sent(None));
         notes.answered(first, true);
@@ -211,6 +213,7 @@ mod tests {
         assert!(!notes.is_complete(1));
         notes.delivered(marker(first).as_bytes());
         assert!(notes.is_complete(1) && !notes.is_complete(2));
+        notes.delivered(marker(first).as_bytes());
         notes.delivered(b"something else");
         let figures = notes.figures(1);
         assert_eq!((figures.sent, figures.accepted, figures.refused), (2, 1, 1));
