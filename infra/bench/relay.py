@@ -83,6 +83,7 @@ class Relay:
             ["content-type", "application/xml"],
         ]
         pid = self.dev.process.pid
+        self.idle_mb = memory_mb(pid)
         self.target = Target(loader, self.made["notify_url"], headers, body(), [pid])
 
     def call(self, method: str, path: str, content: dict) -> dict:
@@ -96,6 +97,11 @@ class Relay:
     def subscribe(self, url: str, tenant: str | None = None, **more) -> dict:
         tenant = tenant or self.made["tenant"]["account"]
         return self.call("POST", f"/tenants/{tenant}/subscriptions", {"url": url, **more})
+
+    def widen(self):
+        """From soon on everything is delivered to five endpoints."""
+        for nth in range(1, FAN_OUT):
+            self.subscribe(f"{self.target.loader.endpoint}{nth}")
 
 
 def in_turns(measure, *relays: Relay) -> list[dict[str, float]]:
@@ -116,14 +122,16 @@ def spread(times: dict) -> str:
     return f"p50 {times['p50']:.1f} ms, p99 {times['p99']:.1f} ms"
 
 
-def starts_ms(hookline: str, loader: Loader, folder: pathlib.Path) -> float:
-    """From the start of the process to its ready line, with a folder that is there; the median."""
-    times = []
+def starts(hookline: str, loader: Loader, folder: pathlib.Path) -> tuple[float, float]:
+    """From the start of the process to its ready line, in ms, and its memory then, in MB, with a folder that is there;
+    the median of each."""
+    times, memory = [], []
     for _ in range(STARTS + 1):
         relay = Relay(hookline, loader, folder, {"upstream": {"username": "", "password": ""}})
         times.append(relay.ready_ms)
+        memory.append(relay.idle_mb)
         relay.dev.stop()
-    return statistics.median(times[1:])
+    return statistics.median(times[1:]), statistics.median(memory[1:])
 
 
 def speed(target: Target, seconds: float):
@@ -166,10 +174,10 @@ def rows(options, loader: Loader):
         relay.dev.stop()
         each = (stored(folder) - before) / one["accepted"]
         yield "relay", "bytes on disk for one notification", f"{each:.0f}", "<= 2,000"
-        yield "relay", "start to ready", f"{starts_ms(options.hookline, loader, folder):.0f} ms", "<= 80 ms"
+        ready_ms, _ = starts(options.hookline, loader, folder)
+        yield "relay", "start to ready", f"{ready_ms:.0f} ms", "<= 80 ms"
         relay = Relay(options.hookline, loader, folder, relay.made)
-        for nth in range(1, FAN_OUT):
-            relay.subscribe(f"{loader.endpoint}{nth}")
+        relay.widen()
         time.sleep(KNOWN_SECONDS)
         yield from wide(relay.target, options.seconds)
     finally:

@@ -8,7 +8,7 @@ import time
 
 from filler import DUE, STANDING, Filler
 from loader import Loader
-from relay import KNOWN_SECONDS, OPEN_CONNECTIONS, Relay, body, in_turns, starts_ms, stored, whole
+from relay import FAN_OUT, KNOWN_SECONDS, OPEN_CONNECTIONS, Relay, body, in_turns, starts, stored, whole
 
 EVENTS = 1_000_000
 SUBSCRIPTIONS = 100_000
@@ -18,7 +18,6 @@ OF_ONE_ORDER = 10_000
 # What the copies are made of: orders by these names, and an hour's wait before a second try.
 EVENT, WANTED, LATER, LONG = "fillevent", "fillwanted", "filllater", "filllong"
 LATER_SECONDS = 3600
-START = "start to ready, ms"
 # Events of one order go one after the other.
 ORDER_RATE = 50
 
@@ -40,9 +39,14 @@ def rows(options, loader: Loader):
         for relay in relays:
             relay.target.run(seconds=2)
         empty, full = in_turns(lambda relay: figures(relay, options.seconds / 2), *relays)
-        for relay, folder, side in zip(relays, folders, (empty, full)):
+        for relay in relays:
+            relay.widen()
+        time.sleep(KNOWN_SECONDS)
+        wide = in_turns(lambda relay: to_five(relay, options.seconds / 4), *relays)
+        for relay, folder, side, more in zip(relays, folders, (empty, full), wide):
+            side.update(more)
             relay.dev.stop()
-            side[START] = starts_ms(options.hookline, loader, folder)
+            side["start to ready, ms"], side["memory when ready, MB"] = starts(options.hookline, loader, folder)
     finally:
         for relay in relays:
             relay.dev.kill()
@@ -65,9 +69,16 @@ def figures(relay: Relay, seconds: float) -> dict[str, float]:
         "at 100/s, CPU-seconds per 1,000": calm["cpu_per_1000"],
         "16 connections, accepted and delivered per second": most["delivered_per_second"],
         "16 connections, CPU-seconds per 1,000": most["cpu_per_1000"],
+        "16 connections, most memory so far, MB": most["memory_mb"],
         f"one order at {ORDER_RATE}/s, p50 in ms": long["delivery"]["p50"],
         f"one order at {ORDER_RATE}/s, p99 in ms": long["delivery"]["p99"],
     }
+
+
+def to_five(relay: Relay, seconds: float) -> dict[str, float]:
+    wide = relay.target.run(seconds=seconds, fan_out=FAN_OUT)
+    whole(wide)
+    return {"fan-out 5, 16 connections, deliveries per second": wide["delivered_per_second"]}
 
 
 def seed(relay: Relay):

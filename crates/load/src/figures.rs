@@ -35,7 +35,7 @@ pub(crate) struct Figures {
     refused: usize,
     /// Accepted, and not delivered as often as it should.
     missing: usize,
-    /// Without what came more often than it should.
+    /// Of each message at most as many as it should have.
     delivered: usize,
     strange: usize,
     /// From the first post to the last answer, and to the last delivery.

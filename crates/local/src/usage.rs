@@ -1,4 +1,5 @@
-//! What the relay uses of AWS, in the units of AWS's bill.
+//! What the relay uses of AWS, in the units of AWS's bill; and how often it calls, where time depends
+//! on that.
 //!
 //! `tests/it/cost` counts every call and holds these figures to what it counts, exactly;
 //! `hookline cost` puts prices to them. So neither can say what the code no longer does.

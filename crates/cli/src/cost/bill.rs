@@ -48,11 +48,11 @@ pub(crate) const CHALLENGE_MS: f64 = WORK_MS;
 /// Reads the upstream, puts the event.
 pub(crate) const INGEST_MS: f64 = WORK_MS + 2.0 * CALL_MS;
 
-/// The upstream, the order's owner, its record, two topics, the feed entry, the wakes.
-const FANOUT_MS: f64 = WORK_MS + 7.0 * CALL_MS;
+/// The upstream, the order's owner, its record, two topics, the feed entry; and the wakes.
+const FANOUT_MS: f64 = WORK_MS + (usage::FANOUT_CALLS + 1.0) * CALL_MS;
 
 /// The end of the lane, the delivery. One after the other, though they are not.
-const FANOUT_DELIVERY_MS: f64 = 2.0 * CALL_MS;
+const FANOUT_DELIVERY_MS: f64 = usage::FANOUT_CALLS_OF_LANE * CALL_MS;
 
 /// A connection that is made anew: its handshake takes a quarter of a processor a while.
 const HANDSHAKE_MS: f64 = 50.0;

@@ -72,14 +72,13 @@ async fn stopping_finishes_what_has_begun() {
     };
     let endpoint = Endpoint::start(0, vec![], slow).await.unwrap();
     let login = prepare(folder.path(), &endpoint).await;
-    let running =
-        local::serve(world(folder.path()).await, ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let world = world(folder.path()).await;
+    let running = local::serve(world.clone(), ([127, 0, 0, 1], 0).into()).await.unwrap();
     let url = format!("http://{}/notify/{UPSTREAM}", running.address);
     let bandwidth = Bandwidth::new(&url, &login.username, &login.password);
     assert_eq!(bandwidth.notify(&state("FOC", 1)).await.unwrap().status, 200);
     let _ = endpoint.next().await;
     running.stop().await;
-    let world = world(folder.path()).await;
     assert_eq!(
         world.aws.queue(local::WAKES).len(),
         0,

@@ -13,7 +13,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -70,14 +70,18 @@ impl Aws {
     pub fn in_folder(folder: &Path, clock: Clock) -> anyhow::Result<Aws> {
         std::fs::create_dir_all(folder).context("cannot make the folder")?;
         let lock = File::create(folder.join("lock")).context("cannot make the lock")?;
-        lock.try_lock().context("another process works in the folder")?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => anyhow::bail!("somebody else works in the folder"),
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the folder"),
+        }
         let path = folder.join("table.sqlite");
         let path = path.to_str().context("the folder's name is not UTF-8")?;
         let database = Database::new(path).context("cannot open the database")?;
-        // What it ends with is `synchronous = NORMAL`: no write waits for the disk, but for one in a
-        // thousand pages or so, which brings the log into the file. The stream and the queues don't
-        // either, and neither is of use without the other. No connection beside this one may do that:
-        // up to SQLite 3.51.2 two can lose what was committed (sqlite.org/wal.html#walresetbug).
+        // What it ends with is `synchronous = NORMAL`: a write waits for the disk only where it brings
+        // the log into the file, once in a thousand pages. The stream and the queues never wait, and
+        // neither is of use without the other. No second connection may bring the log in: up to SQLite
+        // 3.51.2 that can lose what was committed (sqlite.org/wal.html#walresetbug).
         database.disable_bulk_loading().context("cannot set up the database")?;
         let stream = Stream::in_folder(folder, |table, key| table::item(&database, table, key))
             .context("cannot read the stream")?;
