@@ -83,7 +83,6 @@ class Relay:
             ["content-type", "application/xml"],
         ]
         pid = self.dev.process.pid
-        self.idle_mb = memory_mb(pid)
         self.target = Target(loader, self.made["notify_url"], headers, body(), [pid])
 
     def call(self, method: str, path: str, content: dict) -> dict:
@@ -129,7 +128,7 @@ def starts(hookline: str, loader: Loader, folder: pathlib.Path) -> tuple[float, 
     for _ in range(STARTS + 1):
         relay = Relay(hookline, loader, folder, {"upstream": {"username": "", "password": ""}})
         times.append(relay.ready_ms)
-        memory.append(relay.idle_mb)
+        memory.append(memory_mb(relay.dev.process.pid))
         relay.dev.stop()
     return statistics.median(times[1:]), statistics.median(memory[1:])
 

@@ -349,7 +349,7 @@ mod large {
     }
 
     #[test]
-    #[ignore = "a minute or two"]
+    #[ignore = "five minutes or more"]
     fn two_of_a_crash_a_copy_and_a_failure_beside_a_breaker() {
         check(&with_breaker(1, case(&[1, 2], 1, 1, 0)));
         check(&with_breaker(1, case(&[1, 2], 1, 0, 1)));
